@@ -1,0 +1,101 @@
+/**
+ * @file source.h
+ * An operand, whatever it is: where it comes from, what it looks like, how its tasks are read.
+ *
+ * One rank describes a source (opens the file through the library, checks everything) and gets a
+ * struct source_map: plain data without pointers, which app/ sends to all ranks. Each of them attaches
+ * to it, and reads. No MPI here.
+ *
+ * Errors name file and dataset, what was expected and found, and the next step.
+ */
+#ifndef SHEAF_SOURCE_H
+#define SHEAF_SOURCE_H
+
+#include "generate.h"
+#include "sheaf/array.h"
+#include "sheaf/status.h"
+
+enum { SOURCE_TEXT_BYTES = 1024, SOURCE_DATASET_BYTES = 512 };
+
+enum source_kind { SOURCE_DATASET = 0, SOURCE_GENERATED = 1 };
+
+/** A source, described: plain data that may be copied and sent. */
+struct source_map {
+    char text[SOURCE_TEXT_BYTES]; /**< as the user wrote it; how messages call it */
+    char path[SOURCE_TEXT_BYTES]; /**< absolute path of the file; "" for a generated one */
+    char dataset[SOURCE_DATASET_BYTES];
+    enum source_kind kind;
+    bool shared;    /**< one entry, which every task uses */
+    bool countless; /**< generated without leading axes: as many tasks as the others have */
+    struct sheaf_array_map {
+        enum sheaf_type type;
+        struct sheaf_shape lead; /**< the axes that count tasks; ndim 0: one entry */
+        struct sheaf_shape core; /**< one task's shape */
+    } array;
+    int64_t task_bytes;   /**< bytes of one task, in memory */
+    int64_t offset;       /**< of the first byte of a plain contiguous dataset in its file; -1: not plain */
+    bool swapped;         /**< plain, but of the other byte order (then offset is -1 for now) */
+    bool in_memory;       /**< the file lies in a memory file system: reading it never blocks */
+    struct generate_spec generate;
+    int64_t file_bytes;
+    int64_t file_mtime; /**< nanoseconds since 1970 */
+    uint64_t file_device, file_inode; /**< to see that an output is an input */
+    uint64_t fingerprint;
+};
+
+/** @return whether text names a generated source ("random:...") and not a dataset */
+bool source_text_is_generated(const char *text);
+
+/**
+ * Describe a source. Not collective: one rank calls it.
+ *
+ * Texts: "FILE.h5:/path" (split at the last ":/") and
+ * "random|normal|ones|zeros|range:EXTENTxEXTENT...[:f32|f64|c64|c128][:shared]" (default f64).
+ * The last `core_ndim` axes are a task's, those before them count tasks. A source without leading
+ * axes, or with a single entry in them, is shared by all tasks - but a generated one is only shared
+ * where it says so.
+ *
+ * @param[in]  core_ndim  axes of one task; -1: all of them (sheaf make)
+ * @param[in]  operand    number of the operand, from 0
+ * @param[in]  seed       of generated numbers
+ * @return SHEAF_OK; SHEAF_USAGE (text), SHEAF_NO_INPUT (no such file or dataset, not HDF5; a missing dataset is
+ *         answered with those that the file has), SHEAF_BAD_DATA (type, axes, zero extents, overflow,
+ *         external storage or virtual, truncated file), SHEAF_IO_ERROR
+ */
+enum sheaf_status source_describe(const char *text, int core_ndim, uint32_t operand, uint64_t seed,
+                                  struct source_map *map, struct sheaf_error *error);
+
+/** A source, open for reading in this process. */
+struct source;
+
+/** How a read of a source behaves, hence which thread should do it. */
+enum source_access {
+    SOURCE_COMPUTED, /**< generated: the worker computes it where it is needed; thread-safe */
+    SOURCE_MEMORY,   /**< bytes in a memory file system: the worker copies them; thread-safe */
+    SOURCE_DISK,     /**< bytes that may have to come from a disk or a network first: thread-safe, may block */
+    SOURCE_LIBRARY,  /**< through the HDF5 library: may block, and by the carrier thread only */
+};
+
+/** Attach to a described source. Not collective. A library source opens its file at the first read. */
+enum sheaf_status source_attach(const struct source_map *map, struct source **source, struct sheaf_error *error);
+
+/** Close and free; NULL is a no-op. Where the HDF5 library was used: by the thread that used it. */
+void source_detach(struct source *source);
+
+enum source_access source_access(const struct source *source);
+
+/**
+ * Whether reading these tasks would find all bytes in the page cache, as far as can be told without
+ * waiting. SOURCE_DISK only; a system that cannot tell answers false.
+ */
+bool source_is_cached(const struct source *source, int64_t first, int64_t count);
+
+/**
+ * Read tasks [first, first + count) into a dense buffer of count * map.task_bytes bytes; a shared
+ * source is read with first 0, count 1.
+ * @return SHEAF_OK; SHEAF_IO_ERROR (also a file that has become shorter)
+ */
+enum sheaf_status source_read(struct source *source, int64_t first, int64_t count, void *buffer,
+                              struct sheaf_error *error);
+
+#endif

@@ -1,0 +1,167 @@
+/**
+ * @file store.h
+ * The results file: built whole by one rank, then written in place by all (FORMAT.md).
+ *
+ * store_create gives a struct store_map, plain data that app/ sends to all ranks; each attaches to it
+ * and writes bytes with pwrite. After store_create nothing here calls the HDF5 library on a file that
+ * is being written. No MPI here.
+ */
+#ifndef SHEAF_STORE_H
+#define SHEAF_STORE_H
+
+#include "records.h"
+#include "sheaf/array.h"
+#include "sheaf/status.h"
+#include "source.h"
+
+enum { STORE_OUTPUTS_MAX = 8, STORE_NAME_BYTES = 256, STORE_PATH_BYTES = 1024 };
+
+/** An output dataset. */
+struct store_output {
+    char name[STORE_NAME_BYTES]; /**< without the leading slash */
+    struct sheaf_array_map array;
+    bool shared; /**< one entry for all tasks (sheaf make ...:shared): not part of any chunk */
+};
+
+/** A class of tasks as the file notes it. */
+struct store_class {
+    int64_t tasks, first_position, first_chunk, chunks, tasks_per_chunk;
+    double flops;
+    int64_t input_bytes, output_bytes;
+};
+
+/** Everything that is fixed when a results file is created. Pointers are the caller's. */
+struct store_spec {
+    const char *path;
+    bool overwrite;
+    const char *program;    /**< "sheaf run" */
+    const char *kernel, *signature, *parameters, *version;
+    int argument_count;
+    char *const *arguments; /**< the command line */
+    uint64_t seed;
+    int64_t tasks, chunks;
+    int64_t grid_bytes, grid_flops, grid_tasks;
+    struct sheaf_shape lead; /**< of all outputs */
+    int operand_count;
+    const struct source_map *operands;
+    int output_count;
+    const struct store_output *outputs;
+    int class_count;
+    const struct store_class *classes;
+};
+
+/** A results file, described: plain data that may be copied and sent. */
+struct store_map {
+    char path[STORE_PATH_BYTES]; /**< absolute */
+    int64_t bytes;               /**< size of the file */
+    int64_t tasks, chunks;
+    int output_count;
+    struct store_output outputs[STORE_OUTPUTS_MAX];
+    int64_t output_offsets[STORE_OUTPUTS_MAX];
+    int64_t output_task_bytes[STORE_OUTPUTS_MAX];
+    int64_t status_offset, info_offset, chunks_offset, runs_offset, hosts_offset, marks_offset;
+    bool reserved;  /**< space is reserved; false: the file system cannot, free space was checked */
+    bool in_memory; /**< memory file system: writing never blocks */
+    bool on_nfs;    /**< results are opened with O_DSYNC */
+    double build_seconds, reserve_seconds;
+};
+
+/**
+ * Check what can be checked before anything is computed: that the output may be created (directory
+ * there and writable, target absent unless overwrite, a regular file), that it is none of the inputs (device and inode), that the file
+ * system has room. Creates nothing. Not collective.
+ * @param[in] bytes  what the file will need
+ * @return SHEAF_OK; SHEAF_NO_OUTPUT with the reason and figures
+ */
+enum sheaf_status store_check_target(const char *path, bool overwrite, int64_t bytes, const struct source_map *operands,
+                                     int operand_count, struct sheaf_error *error);
+
+/** Bytes that a results file will take, metadata estimated from above. @return SHEAF_BAD_DATA on overflow */
+enum sheaf_status store_size(const struct store_spec *spec, int64_t *bytes, struct sheaf_error *error);
+
+/**
+ * Build the results file under a temporary name, reserve its space, sync it, rename it to its name.
+ * On failure nothing is left behind and an existing target is untouched. Not collective.
+ * @return SHEAF_OK; SHEAF_NO_OUTPUT, SHEAF_IO_ERROR
+ */
+enum sheaf_status store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error);
+
+/** A results file, open for writing in this process. All writers are thread-safe. */
+struct store;
+
+enum sheaf_status store_attach(const struct store_map *map, struct store **store, struct sheaf_error *error);
+
+/** Close and free. @return SHEAF_IO_ERROR where closing reports a failed write; NULL is a no-op */
+enum sheaf_status store_detach(struct store *store, struct sheaf_error *error);
+
+/** Write result bytes of tasks [first, first + count) of one output, adding them to digest (may be NULL) in pieces while
+ *  they are warm. A shared output: first 0, count 1. May block where the map says neither in_memory. */
+enum sheaf_status store_write(struct store *store, int output, int64_t first, int64_t count, const void *bytes,
+                              struct record_digest *digest, struct sheaf_error *error);
+
+/** Write the record of a chunk that is starting (state STARTED): sealed here. */
+enum sheaf_status store_start_chunk(struct store *store, int64_t chunk, struct record_chunk *record,
+                                    struct sheaf_error *error);
+
+/**
+ * Commit a chunk whose result bytes are written: status and info rows, then the record, sealed here.
+ * @param[in]     first_task  row of the first task in status and info
+ * @param[in]     status,info record->count entries; already part of record->result_checksum
+ * @param[in,out] record      complete but for its checksum
+ */
+enum sheaf_status store_commit_chunk(struct store *store, int64_t chunk, int64_t first_task, const uint8_t *status,
+                                     const int32_t *info, struct record_chunk *record, struct sheaf_error *error);
+
+/** Read the status and info rows of tasks [first, first + count). */
+enum sheaf_status store_read_status(struct store *store, int64_t first, int64_t count, uint8_t *status, int32_t *info,
+                                    struct sheaf_error *error);
+
+/** Write the run's slot (row number mod RECORD_RUNS), sealed here. */
+enum sheaf_status store_write_run(struct store *store, struct record_run *run, struct sheaf_error *error);
+
+/**
+ * Row of /sheaf/hosts for each host name; takes free rows for new ones. Called by one rank at start.
+ * @param[in]  names  count names of RECORD_HOST_BYTES, NUL-terminated
+ * @param[out] rows   count
+ */
+enum sheaf_status store_enter_hosts(struct store *store, int count, const char (*names)[RECORD_HOST_BYTES], uint32_t *rows,
+                                    struct sheaf_error *error);
+
+/** Make everything written so far through this host durable. Blocks. A failure is final: never retried. */
+enum sheaf_status store_sync(struct store *store, struct sheaf_error *error);
+
+/** Move a host's mark, sealed here; only after store_sync has returned SHEAF_OK on that host. */
+enum sheaf_status store_write_mark(struct store *store, uint32_t host, struct record_mark *mark, struct sheaf_error *error);
+
+/** What a results file holds, for `sheaf info FILE`. */
+struct store_summary {
+    struct store_map map;
+    char program[32], kernel[64], signature[256], parameters[512], version[32], created[32];
+    char *command; /**< one line, for a shell; freed by store_summary_free */
+    uint64_t seed;
+    struct sheaf_shape lead;
+    int operand_count;
+    struct source_map *operands;
+    int64_t chunks_done, chunks_started, tasks_done, tasks_failed;
+    int64_t status_counts[16]; /**< tasks by status, of valid records only */
+    struct record_run run;     /**< the latest start; state RUN_UNUSED: none */
+    int64_t run_count;
+};
+
+/**
+ * Read a results file. Opens it read-only; works while it is being written.
+ * @return SHEAF_OK; SHEAF_NO_INPUT; SHEAF_BAD_DATA: HDF5, but no results file of Sheaf's, or of a later format
+ */
+enum sheaf_status store_describe(const char *path, struct store_summary *summary, struct sheaf_error *error);
+void store_summary_free(struct store_summary *summary);
+
+/** @return the version of the HDF5 library in use, "1.10.8" */
+const char *store_library_version(void);
+
+/**
+ * Whether a file is HDF5, and the paths of its datasets ("/a (100, 2000, 2000) f64", one a line), for
+ * messages and `sheaf info`. Looks at the first `most` datasets, follows no links out of the file.
+ */
+enum sheaf_status store_list_datasets(const char *path, int most, char *text, size_t text_bytes, struct sheaf_error *error);
+
+#endif

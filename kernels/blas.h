@@ -1,0 +1,41 @@
+/**
+ * @file blas.h
+ * The BLAS library as a whole: which one it is, its threads, its speed. The only file that knows
+ * OpenBLAS's own calls; where another BLAS is linked they answer "unknown" and 1.
+ *
+ * The thread count is the process's, not the thread's.
+ */
+#ifndef SHEAF_BLAS_H
+#define SHEAF_BLAS_H
+
+/** Where operation-level threads come from in this BLAS. */
+enum blas_threading { BLAS_SEQUENTIAL = 0, BLAS_PTHREADS = 1, BLAS_OPENMP = 2 };
+
+struct blas_library {
+    char name[64];    /**< "OpenBLAS 0.3.21" */
+    char core[64];    /**< the kernel family in use: "SkylakeX" */
+    char config[256]; /**< the library's own description */
+    enum blas_threading threading;
+    int greatest_threads; /**< what the build can use at all */
+};
+
+/** Describe the library in use. */
+void blas_describe(struct blas_library *library);
+
+/** @return "sequential", "pthreads" or "OpenMP" */
+const char *blas_threading_name(enum blas_threading threading);
+
+/** Set the number of threads of the next BLAS calls. @return the number that the library now really has */
+int blas_set_threads(int threads);
+
+/** @return the number of threads that the library would use now */
+int blas_get_threads(void);
+
+/**
+ * Measure this thread's dgemm rate with a small product that stays in cache, for estimates shown to
+ * users and never for decisions about results. Takes about 10 ms.
+ * @return flop/s
+ */
+double blas_measure_rate(void);
+
+#endif
