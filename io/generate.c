@@ -13,9 +13,9 @@
  * r = sqrt(-2 log u) (Box and Muller 1958), where
  *   f64: u = ((w[0] >> 11) + 1) 2^-53, so that 0 < u <= 1, and t = (w[1] >> 9) 2^-55;
  *   f32: u = ((low >> 1) | 1) 2^-31 rounded to f32, so that 0 < u <= 1, and t = high 2^-32.
- * The error is below 4 ulp of the larger of the number and 1: at most 1 ulp from log, of which sqrt halves
- * the relative size, 2 from the argument and the polynomial of sin and cos, 1/2 from each of sqrt and the
- * product. No |number| exceeds 8.58 (f64), 6.56 (f32).
+ * Its error is below 4 epsilon max(|number|, 1), epsilon = 2^-52 (2^-23): at most 1 relative from log, of which
+ * sqrt leaves 1/2 and adds 1/2; 1.5 from the argument of sin and cos and 1 from their polynomials; 1/2 from the
+ * product. No |number| exceeds 8.58 (6.56).
  */
 #include "generate.h"
 #include "generate_internal.h"

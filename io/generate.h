@@ -5,7 +5,7 @@
  * Random bits are Threefry-2x64 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1,
  * 2, 3", SC'11; Random123), key (seed, operand), counter (block, task): element pairs of a task share a
  * block. The arithmetic on top is written out and compiled without contraction to FMA, so that every
- * CPU gives the same bits.
+ * CPU gives the same bits. generate.c begins with which bits make which number, and how accurate it is.
  */
 #ifndef SHEAF_GENERATE_H
 #define SHEAF_GENERATE_H
