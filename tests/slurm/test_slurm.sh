@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# The job script that users copy, submitted as it is to a real Slurm with two virtual nodes, by srun and by mpirun: the
+# same bytes as without Slurm; and Sheaf's exit code is the job's.
+#
+# usage: test_slurm.sh SHEAF SOURCE_DIR
+set -eu -o pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/cluster/harness.sh
+. "$here/../cluster/harness.sh"
+sheaf=$(realpath "${1:?usage: test_slurm.sh SHEAF SOURCE_DIR}")
+source_dir=$(realpath "${2:?usage: test_slurm.sh SHEAF SOURCE_DIR}")
+
+need_commands mpirun unshare ip munged slurmctld slurmd sbatch srun scontrol
+need_namespaces
+find_python
+isolate "$sheaf" "$source_dir"
+
+# A network that has only its loopback counts as no network: names are not resolved, and Open MPI has no interface.
+ip link add eth0 type bridge
+ip addr add 10.77.1.1/24 dev eth0
+ip link set eth0 up
+
+export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+job_state() { # JOB
+    scontrol show job "$1" | sed -n 's/^ *JobState=\([A-Z_]*\).*/\1/p'
+}
+
+job_exit_code() { # JOB
+    scontrol show job "$1" | sed -n 's/.* ExitCode=\([0-9]*\):.*/\1/p'
+}
+
+# submit LAUNCHER ARGUMENTS...: the template, over two nodes; waits for its end, at most 60 seconds; sets job and code
+submit() {
+    local launcher=$1
+    shift
+    job=$(LAUNCHER=$launcher SHEAF=$sheaf ARGS="$*" sbatch --parsable --nodes=2 --ntasks-per-node=2 --cpus-per-task=1 \
+        --time=2 "$source_dir/jobscripts/slurm.sbatch")
+    for _ in $(seq 300); do
+        case $(job_state "$job") in
+        PENDING | CONFIGURING | RUNNING | COMPLETING) sleep 0.2 ;;
+        *)
+            code=$(job_exit_code "$job")
+            return
+            ;;
+        esac
+    done
+    show_job
+    fail "job $job ($launcher $*) is $(job_state "$job") after 60 seconds"
+}
+
+show_job() {
+    cat "sheaf-$job.out" >&2 || true
+    tail -n 5 "$scratch"/slurm/log/*.log >&2
+}
+
+expect_job_code() { # CODE
+    [ "$code" -eq "$1" ] || { show_job && fail "job $job ended with $code instead of $1"; }
+}
+
+"$here/slurm_up.sh" "$scratch/slurm" 2 2
+trap '"$here/slurm_down.sh" "$scratch/slurm"; leave_isolation' EXIT
+export SLURM_CONF=$scratch/slurm/slurm.conf
+
+"$sheaf" make beams.h5 a=random:200x200 b=random:200x200 --count 24
+mpirun -n 1 "$sheaf" run matmul beams.h5:/a beams.h5:/b -o one.h5 --layout 1x1
+for launcher in srun mpirun; do
+    submit "$launcher" run matmul beams.h5:/a beams.h5:/b -o "$launcher.h5"
+    expect_job_code 0
+done
+"$python" "$here/../cluster/compare_products.py" beams.h5 one.h5 srun.h5 mpirun.h5
+
+for launcher in srun mpirun; do
+    submit "$launcher" run matmul absent.h5:/a absent.h5:/b -o absent-out.h5
+    expect_job_code 66
+    grep -q 'absent\.h5' "sheaf-$job.out" || fail "$launcher: the job's output does not name the missing file"
+done
