@@ -6,7 +6,9 @@ set -eu -o pipefail
 cd "${1:?usage: check_clang_format.sh SOURCE_DIR}"
 
 need_tool clang-format
-c_files | xargs -r clang-format --dry-run -Werror || {
+# One line for each place; the lines of code that clang-format quotes would bury them.
+words=$(c_files | xargs -r clang-format --dry-run -Werror 2>&1) || {
+    grep ': error:' <<<"$words" || echo "$words"
     echo "to format:  clang-format -i FILE"
     exit 1
 }
