@@ -1,0 +1,117 @@
+#include "blas.h"
+
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The library describes itself as "OpenBLAS 0.3.21 NO_AFFINITY Haswell MAX_THREADS=64". */
+static int
+config_greatest_threads(const char *config)
+{
+    static const char key[] = "MAX_THREADS=";
+    const char *at = strstr(config, key);
+    long threads = at ? strtol(at + sizeof key - 1, NULL, 10) : 0;
+    return threads >= 1 && threads <= 65536 ? (int)threads : 1;
+}
+
+void
+blas_describe(struct blas_library *library)
+{
+    memset(library, 0, sizeof *library);
+    snprintf(library->config, sizeof library->config, "%s", openblas_get_config());
+    snprintf(library->core, sizeof library->core, "%s", openblas_get_corename());
+
+    const char *version = strchr(library->config, ' ');
+    size_t name_length =
+        version ? (size_t)(version - library->config) + 1 + strcspn(version + 1, " ") : strlen(library->config);
+    snprintf(library->name, sizeof library->name, "%.*s", (int)name_length, library->config);
+
+    switch (openblas_get_parallel()) {
+    case OPENBLAS_THREAD:
+        library->threading = BLAS_PTHREADS;
+        break;
+    case OPENBLAS_OPENMP:
+        library->threading = BLAS_OPENMP;
+        break;
+    default:
+        library->threading = BLAS_SEQUENTIAL;
+        break;
+    }
+    library->greatest_threads = library->threading == BLAS_SEQUENTIAL ? 1 : config_greatest_threads(library->config);
+}
+
+const char *
+blas_threading_name(enum blas_threading threading)
+{
+    switch (threading) {
+    case BLAS_PTHREADS:
+        return "pthreads";
+    case BLAS_OPENMP:
+        return "OpenMP";
+    case BLAS_SEQUENTIAL:
+        break;
+    }
+    return "sequential";
+}
+
+int
+blas_set_threads(int threads)
+{
+    /* Below 1 the library would take the number it started with. */
+    if (threads >= 1)
+        openblas_set_num_threads(threads);
+    return openblas_get_num_threads();
+}
+
+int
+blas_get_threads(void)
+{
+    return openblas_get_num_threads();
+}
+
+static double
+seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* The best of several short samples: other programs on the core only ever make one slower. */
+static double
+measure_dgemm(int n, const double *a, const double *b, double *c)
+{
+    enum { CALLS = 8 };
+    const double sample_flops = 2.0 * CALLS * (double)n * (double)n * (double)n;
+    double best = 0.0, start = seconds_now(), end = start;
+    while (end - start < 0.01) {
+        double sample_start = seconds_now();
+        for (int call = 0; call < CALLS; call++)
+            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1.0, a, n, b, n, 0.0, c, n);
+        end = seconds_now();
+        double rate = end > sample_start ? sample_flops / (end - sample_start) : 0.0;
+        if (rate > best)
+            best = rate;
+    }
+    return best;
+}
+
+double
+blas_measure_rate(void)
+{
+    enum { N = 128 }; /* three matrices of 128 KiB: a second-level cache holds them */
+    const size_t elements = (size_t)N * N;
+    double *matrices = malloc(3 * elements * sizeof *matrices);
+    if (!matrices)
+        return 0.0;
+    for (size_t i = 0; i < 3 * elements; i++)
+        matrices[i] = 1.0 / (double)(i % 97 + 1);
+    int threads = openblas_get_num_threads();
+    openblas_set_num_threads(1);
+    double rate = measure_dgemm(N, matrices, matrices + elements, matrices + 2 * elements);
+    openblas_set_num_threads(threads);
+    free(matrices);
+    return rate;
+}
