@@ -1,0 +1,81 @@
+/**
+ * @file fixture.h
+ * A kernel with operands of its own, run in any split of its tasks; failures fail the cmocka test.
+ */
+#ifndef SHEAF_TESTS_KERNELS_FIXTURE_H
+#define SHEAF_TESTS_KERNELS_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "sheaf/kernel.h"
+
+#include <complex.h>
+
+/** The types that BLAS knows. */
+extern const enum sheaf_type fixture_types[4];
+enum { FIXTURE_TYPE_COUNT = 4 };
+
+struct fixture {
+    const struct sheaf_kernel *kernel;
+    struct sheaf_problem problem;
+    int64_t count;   /**< tasks */
+    uint32_t shared; /**< bit i: all tasks share input i */
+    unsigned char *inputs[SHEAF_OPERANDS_MAX];
+    unsigned char *outputs[SHEAF_OUTPUTS_MAX];
+    size_t input_bytes[SHEAF_OPERANDS_MAX], output_bytes[SHEAF_OUTPUTS_MAX]; /**< a task */
+    uint8_t *status;                                                         /**< (count) */
+    int32_t *info;                                                           /**< (count) */
+    unsigned char *workspace;
+    size_t workspace_bytes;
+};
+
+/** The shape (rows, columns). */
+struct sheaf_shape fixture_matrix(int64_t rows, int64_t columns);
+
+/**
+ * Match a kernel against inputs of one type, allocate all arrays, and fill the inputs with numbers
+ * uniform in [-1, 1] (integers: random bytes), always the same ones.
+ * @param[in] shapes  as many as the kernel's signature has inputs
+ */
+void fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum sheaf_type type,
+                    const struct sheaf_shape *shapes, int shape_count, int64_t count, uint32_t shared);
+
+void fixture_destroy(struct fixture *fixture);
+
+/**
+ * Run tasks [first, first + count) as one batch, over outputs and workspace full of NaN; then check
+ * that nothing was written past their ends.
+ */
+void fixture_run(struct fixture *fixture, int64_t first, int64_t count);
+
+/** Check that outputs, status and info have the same bits however the tasks are split into batches. */
+void fixture_check_splits(struct fixture *fixture);
+
+/** Check that sharing the inputs in `shared` gives the same bits as giving every task a copy. */
+void fixture_check_shared(const struct sheaf_kernel *kernel, enum sheaf_type type, const struct sheaf_shape *shapes,
+                          int shape_count, uint32_t shared);
+
+const void *fixture_input(const struct fixture *fixture, int input, int64_t task);
+void *fixture_output(const struct fixture *fixture, int output, int64_t task);
+
+/** Element `index` of an array of one of fixture_types. */
+long double complex fixture_get(enum sheaf_type type, const void *array, int64_t index);
+void fixture_set(enum sheaf_type type, void *array, int64_t index, long double complex value);
+
+/** u: half the distance from 1 to the next number of the type's real part. */
+long double fixture_unit_roundoff(enum sheaf_type type);
+
+/**
+ * A bound on |computed - exact| of a sum of `terms` products x y, over the sum of |x| |y|, for any
+ * order of summation, fused or not. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
+ * section 3.5: gamma_n = n u / (1 - n u). In complex arithmetic the real and the imaginary part are
+ * each a sum of 2n real products, whose magnitudes sum to at most |x| |y| (Cauchy-Schwarz): both
+ * together sqrt(2) gamma_2n. One part in a thousand is for the long double reference itself.
+ */
+long double fixture_sum_bound(enum sheaf_type type, int64_t terms);
+
+#endif
