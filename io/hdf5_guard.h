@@ -1,0 +1,71 @@
+/**
+ * @file hdf5_guard.h
+ * Opening HDF5 files that others made, without letting them reach beyond themselves: no plugins, no
+ * external links, no external or virtual storage. And the types: HDF5's as ours, ours as HDF5's.
+ *
+ * Not thread-safe: HDF5 is called by one thread at a time. Only files that nobody of ours is writing
+ * by HDF5 are opened.
+ */
+#ifndef SHEAF_HDF5_GUARD_H
+#define SHEAF_HDF5_GUARD_H
+
+#include "sheaf/array.h"
+#include "sheaf/status.h"
+
+#include <hdf5.h>
+
+enum { HDF5_GUARD_REASON_TEXT = 256, HDF5_GUARD_TYPE_TEXT = 64 };
+
+/** Prepare the library: silent, without plugins, without an exit handler. Called before its first use; again is a no-op. */
+void hdf5_guard_start(void);
+
+/**
+ * Why the last HDF5 call failed, by the library's innermost message. To be called at once after it.
+ * @return text
+ */
+char *hdf5_guard_reason(char text[HDF5_GUARD_REASON_TEXT]);
+
+/** @return a property list for file access, with locks only where they work; H5Pclose is the caller's. Negative on failure */
+hid_t hdf5_guard_file_access(void);
+
+/**
+ * Open a file for reading.
+ * @param[in]  name  how messages call it
+ * @param[out] file  H5Fclose is the caller's; H5I_INVALID_HID on failure
+ * @return SHEAF_OK; SHEAF_NO_INPUT: no HDF5 file; SHEAF_BAD_DATA: one that is damaged or truncated
+ */
+enum sheaf_status hdf5_guard_open(const char *path, const char *name, hid_t *file, struct sheaf_error *error);
+
+/**
+ * Open a dataset whose bytes lie in this very file, or come from filters that this library has.
+ * @param[in]  path     of the dataset in the file
+ * @param[in]  name     how messages call it
+ * @param[out] dataset  H5Dclose is the caller's; H5I_INVALID_HID on failure
+ * @return SHEAF_OK; SHEAF_NO_INPUT: none there (the text says which ones are); SHEAF_BAD_DATA: external, virtual, filters, damaged
+ */
+enum sheaf_status hdf5_guard_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
+                                          struct sheaf_error *error);
+
+/**
+ * The element type of a dataset's type.
+ * @param[out] swapped  it is big-endian
+ * @return whether it is one of ours
+ */
+bool hdf5_guard_type_from(hid_t from, enum sheaf_type *type, bool *swapped);
+
+/** Name a type of HDF5's for messages: "f64", or what it is instead ("a string", "a compound type"). @return text */
+char *hdf5_guard_type_format(hid_t type, char text[HDF5_GUARD_TYPE_TEXT]);
+
+/** @return an HDF5 type with the bytes of ours, little-endian; H5Tclose is the caller's. Negative on failure */
+hid_t hdf5_guard_type_to(enum sheaf_type type);
+
+/**
+ * List a file's datasets; links are not followed.
+ * @param[in]  most       list no more than these; "..." stands for the rest
+ * @param[in]  described  with shape and type, one a line; else separated by ", "
+ * @param[out] text       NUL-terminated, whole entries only
+ * @return their number, at most `most`; negative where the file cannot be listed
+ */
+int hdf5_guard_list(hid_t file, int most, bool described, char *text, size_t text_bytes);
+
+#endif
