@@ -1,0 +1,134 @@
+#include "source_library.h"
+
+/* A box in a dataset: where it starts and how far it goes on every axis. */
+struct box {
+    int ndim;
+    hsize_t start[2 * SHEAF_NDIM_MAX], count[2 * SHEAF_NDIM_MAX];
+    hsize_t elements;
+};
+
+enum sheaf_status
+source_library_open(const struct source_map *map, struct source_library *library, struct sheaf_error *error)
+{
+    char reason[HDF5_GUARD_REASON_TEXT];
+
+    *library = SOURCE_LIBRARY_CLOSED;
+    enum sheaf_status status = hdf5_guard_open(map->path, map->text, &library->file, error);
+    if (status == SHEAF_OK)
+        status = hdf5_guard_open_dataset(library->file, map->dataset, map->text, &library->dataset, error);
+    if (status == SHEAF_OK) {
+        library->type = hdf5_guard_type_to(map->array.type);
+        if (library->type < 0)
+            status = sheaf_fail(error, SHEAF_INTERNAL, "%s: HDF5 fails: %s", map->text, hdf5_guard_reason(reason));
+    }
+    if (status != SHEAF_OK)
+        source_library_close(library);
+    return status;
+}
+
+void
+source_library_close(struct source_library *library)
+{
+    if (library->type >= 0)
+        H5Tclose(library->type);
+    if (library->dataset >= 0)
+        H5Dclose(library->dataset);
+    if (library->file >= 0)
+        H5Fclose(library->file);
+    *library = SOURCE_LIBRARY_CLOSED;
+}
+
+static enum sheaf_status
+read_box(const struct source_library *library, const struct source_map *map, const struct box *box, void *buffer,
+         struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    char reason[HDF5_GUARD_REASON_TEXT];
+    hid_t memory = H5Screate_simple(1, &box->elements, NULL);
+    hid_t space = H5Dget_space(library->dataset);
+
+    if (memory < 0 || space < 0 || H5Sget_simple_extent_ndims(space) != box->ndim)
+        status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: the dataset has changed since it was examined", map->text);
+    else if ((box->ndim > 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, box->start, NULL, box->count, NULL) < 0) ||
+             H5Dread(library->dataset, library->type, memory, space, H5P_DEFAULT, buffer) < 0)
+        status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: the HDF5 library cannot read it: %s", map->text,
+                            hdf5_guard_reason(reason));
+    if (space >= 0)
+        H5Sclose(space);
+    if (memory >= 0)
+        H5Sclose(memory);
+    return status;
+}
+
+/*
+ * The greatest box of whole tasks that starts at task `first` and holds no more than `most` of them:
+ * tasks in row-major order over several axes are not one box. Returns how many it holds.
+ */
+static int64_t
+box_of_tasks(const struct source_map *map, int64_t first, int64_t most, struct box *box)
+{
+    const struct sheaf_shape *lead = &map->array.lead, *core = &map->array.core;
+    int64_t inner = 1, task_elements = map->task_bytes / (int64_t)sheaf_type_size(map->array.type);
+    int64_t rest = first, tasks = 1;
+
+    box->ndim = lead->ndim + core->ndim;
+    for (int i = 0; i < core->ndim; i++) {
+        box->start[lead->ndim + i] = 0;
+        box->count[lead->ndim + i] = (hsize_t)core->extent[i];
+    }
+    for (int i = lead->ndim - 1; i >= 0; i--) {
+        box->start[i] = (hsize_t)(rest % lead->extent[i]);
+        box->count[i] = 1;
+        rest /= lead->extent[i];
+    }
+    for (int i = lead->ndim - 1; i >= 0; i--) {
+        int64_t left = lead->extent[i] - (int64_t)box->start[i], fit = most / inner;
+        if (fit < left)
+            left = fit;
+        box->count[i] = (hsize_t)left;
+        tasks = inner * left;
+        inner *= lead->extent[i];
+        /* only whole rows of this axis go on along the next outer one */
+        if (left < lead->extent[i] || most < inner)
+            break;
+    }
+    box->elements = (hsize_t)(tasks * task_elements);
+    return tasks;
+}
+
+enum sheaf_status
+source_library_read(const struct source_library *library, const struct source_map *map, int64_t first, int64_t count,
+                    void *buffer, struct sheaf_error *error)
+{
+    char *to = buffer;
+
+    for (int64_t done = 0; done < count;) {
+        struct box box;
+        int64_t tasks = box_of_tasks(map, first + done, count - done, &box);
+        enum sheaf_status status = read_box(library, map, &box, to + done * map->task_bytes, error);
+        if (status != SHEAF_OK)
+            return status;
+        done += tasks;
+    }
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+source_library_sample(const struct source_library *library, const struct source_map *map, int64_t task, int64_t most,
+                      void *buffer, int64_t *bytes, struct sheaf_error *error)
+{
+    struct box box;
+    int lead = map->array.lead.ndim;
+    int64_t size = (int64_t)sheaf_type_size(map->array.type), room = most / size;
+
+    box_of_tasks(map, task, 1, &box);
+    box.elements = 1;
+    for (int i = box.ndim - 1; i >= lead; i--) {
+        if (box.count[i] > (hsize_t)room)
+            box.count[i] = room > 1 ? (hsize_t)room : 1;
+        room /= (int64_t)map->array.core.extent[i - lead];
+        box.elements *= box.count[i];
+    }
+    *bytes = (int64_t)box.elements * size;
+    return read_box(library, map, &box, buffer, error);
+}
