@@ -71,7 +71,7 @@ struct store_map {
  * there and writable, target absent unless overwrite, a regular file), that it is none of the inputs (device and inode), that the file
  * system has room. Creates nothing. Not collective.
  * @param[in] bytes  what the file will need
- * @return SHEAF_OK; SHEAF_NO_OUTPUT with the reason and figures
+ * @return SHEAF_OK; SHEAF_NO_OUTPUT with the reason and figures; SHEAF_IO_ERROR
  */
 enum sheaf_status store_check_target(const char *path, bool overwrite, int64_t bytes, const struct source_map *operands,
                                      int operand_count, struct sheaf_error *error);

@@ -1,0 +1,212 @@
+#include "store.h"
+
+#include "file.h"
+#include "hdf5_guard.h"
+#include "store_target.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+/* What is hashed is written while it is still in the cache. */
+enum { PIECE_BYTES = 256 * 1024 };
+
+struct store {
+    struct store_map map;
+    int descriptor;
+};
+
+enum sheaf_status
+store_attach(const struct store_map *map, struct store **store, struct sheaf_error *error)
+{
+    struct stat about;
+
+    *store = malloc(sizeof **store);
+    if (!*store)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to open it", map->path);
+    (*store)->map = *map;
+    enum sheaf_status status = file_open_write(map->path, map->on_nfs, &(*store)->descriptor, error);
+    if (status == SHEAF_OK && (fstat((*store)->descriptor, &about) != 0 || about.st_size < map->bytes)) {
+        status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: is not the file of %lld bytes that was built for this run",
+                            map->path, (long long)map->bytes);
+        file_close((*store)->descriptor, map->path, NULL);
+    }
+    if (status != SHEAF_OK) {
+        free(*store);
+        *store = NULL;
+    }
+    return status;
+}
+
+enum sheaf_status
+store_detach(struct store *store, struct sheaf_error *error)
+{
+    if (!store)
+        return SHEAF_OK;
+    enum sheaf_status status = file_close(store->descriptor, store->map.path, error);
+    free(store);
+    return status;
+}
+
+/* Rows [first, first + count) of a table of `rows`: what is outside would land in another dataset. */
+static enum sheaf_status
+check_rows(const struct store *store, const char *what, int64_t first, int64_t count, int64_t rows,
+           struct sheaf_error *error)
+{
+    if (first < 0 || count < 0 || first > rows || count > rows - first)
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: rows %lld to %lld of %s, which has %lld", store->map.path,
+                          (long long)first, (long long)(first + count - 1), what, (long long)rows);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+store_write(struct store *store, int output, int64_t first, int64_t count, const void *bytes,
+            struct record_digest *digest, struct sheaf_error *error)
+{
+    const struct store_map *map = &store->map;
+    const char *from = bytes;
+    int64_t rows;
+
+    if (output < 0 || output >= map->output_count || !store_output_entries(&map->outputs[output], &rows))
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: there is no output %d", map->path, output);
+    enum sheaf_status status = check_rows(store, map->outputs[output].name, first, count, rows, error);
+    if (status != SHEAF_OK)
+        return status;
+    int64_t offset = map->output_offsets[output] + first * map->output_task_bytes[output];
+    int64_t left = count * map->output_task_bytes[output];
+    while (left > 0 && status == SHEAF_OK) {
+        size_t piece = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+        if (digest)
+            record_digest_add(digest, from, piece);
+        status = file_write(store->descriptor, map->path, offset, from, piece, error);
+        from += piece;
+        offset += (int64_t)piece;
+        left -= (int64_t)piece;
+    }
+    return status;
+}
+
+static enum sheaf_status
+write_record(struct store *store, int64_t chunk, struct record_chunk *record, struct sheaf_error *error)
+{
+    record_chunk_seal(record, chunk);
+    return file_write(store->descriptor, store->map.path, store->map.chunks_offset + chunk * (int64_t)sizeof *record,
+                      record, sizeof *record, error);
+}
+
+enum sheaf_status
+store_start_chunk(struct store *store, int64_t chunk, struct record_chunk *record, struct sheaf_error *error)
+{
+    enum sheaf_status status = check_rows(store, "chunks", chunk, 1, store->map.chunks, error);
+    if (status != SHEAF_OK)
+        return status;
+    record->state = RECORD_STARTED;
+    return write_record(store, chunk, record, error);
+}
+
+enum sheaf_status
+store_commit_chunk(struct store *store, int64_t chunk, int64_t first_task, const uint8_t *status, const int32_t *info,
+                   struct record_chunk *record, struct sheaf_error *error)
+{
+    const struct store_map *map = &store->map;
+    int64_t count = record->count;
+
+    enum sheaf_status result = check_rows(store, "chunks", chunk, 1, map->chunks, error);
+    if (result == SHEAF_OK)
+        result = check_rows(store, "status", first_task, count, map->tasks, error);
+    if (result == SHEAF_OK)
+        result =
+            file_write(store->descriptor, map->path, map->status_offset + first_task, status, (size_t)count, error);
+    if (result == SHEAF_OK)
+        result = file_write(store->descriptor, map->path, map->info_offset + first_task * (int64_t)sizeof *info, info,
+                            (size_t)count * sizeof *info, error);
+    if (result == SHEAF_OK)
+        result = write_record(store, chunk, record, error);
+    return result;
+}
+
+enum sheaf_status
+store_read_status(struct store *store, int64_t first, int64_t count, uint8_t *status, int32_t *info,
+                  struct sheaf_error *error)
+{
+    const struct store_map *map = &store->map;
+
+    enum sheaf_status result = check_rows(store, "status", first, count, map->tasks, error);
+    if (result == SHEAF_OK)
+        result = file_read(store->descriptor, map->path, map->status_offset + first, status, (size_t)count, error);
+    if (result == SHEAF_OK)
+        result = file_read(store->descriptor, map->path, map->info_offset + first * (int64_t)sizeof *info, info,
+                           (size_t)count * sizeof *info, error);
+    return result;
+}
+
+enum sheaf_status
+store_write_run(struct store *store, struct record_run *run, struct sheaf_error *error)
+{
+    record_run_seal(run);
+    return file_write(store->descriptor, store->map.path,
+                      store->map.runs_offset + run->number % RECORD_RUNS * (int64_t)sizeof *run, run, sizeof *run,
+                      error);
+}
+
+/* The row that has the name, else the first free one, else the last, which stands for all others. */
+static uint32_t
+find_host(const char (*table)[RECORD_HOST_BYTES], const char *name)
+{
+    uint32_t row = 0;
+
+    while (row < RECORD_HOSTS - 1 && table[row][0] != '\0' && strncmp(table[row], name, RECORD_HOST_BYTES) != 0)
+        row++;
+    return row;
+}
+
+enum sheaf_status
+store_enter_hosts(struct store *store, int count, const char (*names)[RECORD_HOST_BYTES], uint32_t *rows,
+                  struct sheaf_error *error)
+{
+    const struct store_map *map = &store->map;
+    char(*table)[RECORD_HOST_BYTES] = calloc(RECORD_HOSTS, RECORD_HOST_BYTES);
+
+    if (!table)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for the table of hosts", map->path);
+    enum sheaf_status status = file_read(store->descriptor, map->path, map->hosts_offset, table,
+                                         (size_t)RECORD_HOSTS * RECORD_HOST_BYTES, error);
+    for (int i = 0; i < count && status == SHEAF_OK; i++) {
+        uint32_t row = rows[i] = find_host((const char(*)[RECORD_HOST_BYTES])table, names[i]);
+        if (table[row][0] != '\0')
+            continue;
+        snprintf(table[row], RECORD_HOST_BYTES, "%s", row < RECORD_HOSTS - 1 ? names[i] : "(others)");
+        status = file_write(store->descriptor, map->path, map->hosts_offset + (int64_t)row * RECORD_HOST_BYTES,
+                            table[row], RECORD_HOST_BYTES, error);
+    }
+    free(table);
+    return status;
+}
+
+enum sheaf_status
+store_sync(struct store *store, struct sheaf_error *error)
+{
+    return file_sync(store->descriptor, store->map.path, false, error);
+}
+
+enum sheaf_status
+store_write_mark(struct store *store, uint32_t host, struct record_mark *mark, struct sheaf_error *error)
+{
+    enum sheaf_status status = check_rows(store, "marks", host, 1, RECORD_HOSTS, error);
+    if (status != SHEAF_OK)
+        return status;
+    record_mark_seal(mark, host);
+    return file_write(store->descriptor, store->map.path,
+                      store->map.marks_offset + (int64_t)host * (int64_t)sizeof *mark, mark, sizeof *mark, error);
+}
+
+const char *
+store_library_version(void)
+{
+    static char version[32];
+    unsigned major = 0, minor = 0, release = 0;
+
+    hdf5_guard_start();
+    H5get_libversion(&major, &minor, &release);
+    snprintf(version, sizeof version, "%u.%u.%u", major, minor, release);
+    return version;
+}
