@@ -59,8 +59,7 @@ fill_input(enum sheaf_type type, unsigned char *array, size_t bytes, uint64_t *s
             array[i] = (unsigned char)random_bits(state);
         return;
     }
-    int64_t elements = (int64_t)(bytes / sheaf_type_size(type));
-    for (int64_t i = 0; i < elements; i++) {
+    for (int64_t i = 0; (size_t)i * sheaf_type_size(type) < bytes; i++) {
         double real = random_real(state), imaginary = random_real(state);
         fixture_set(type, array, i, real + imaginary * I);
     }
