@@ -45,6 +45,18 @@ leave_isolation() {
     umount --lazy "$scratch" && rmdir "$scratch"
 }
 
+# A host name of our own that resolves without a network; some minimal images have no /etc/hosts to mount over.
+name_ourselves() { # NAME
+    hostname "$1"
+    printf '127.0.0.1 localhost %s\n' "$1" >"$scratch/hosts"
+    if [ ! -e /etc/hosts ]; then
+        cp -a /etc "$scratch/etc"
+        : >"$scratch/etc/hosts"
+        mount --bind "$scratch/etc" /etc
+    fi
+    mount --bind "$scratch/hosts" /etc/hosts
+}
+
 # isolate ARGUMENTS...: starts the calling test again, with the same arguments, in namespaces of its own, and there sets
 # scratch to an empty directory. The second time it returns.
 isolate() {
@@ -64,6 +76,7 @@ isolate() {
     mkdir -m 1777 "$scratch/tmp"
     export TMPDIR=$scratch/tmp
     ip link set lo up
+    name_ourselves login
     cd "$scratch" || fail "no $scratch"
 }
 
