@@ -42,11 +42,22 @@ build_sheaf() {
     }
 }
 
-# Cores we may use: physical ones, since SMT siblings share the units that matter here, cut by a container's quota.
+# Cores that we may use: physical ones, since SMT siblings share the units that matter here (mpirun counts the same way),
+# cut by a container's quota.
 count_cores() {
-    local cores quota period
-    cores=$(lscpu -b -p=Core,Socket | grep -v '^#' | sort -u | wc -l)
-    [ "$(nproc)" -ge "$cores" ] || cores=$(nproc)
+    local allowed cores quota period
+    allowed=$(taskset -cp $$ | sed 's/.*: *//')
+    cores=$(lscpu -b -p=CPU,Core,Socket | awk -F, -v allowed="$allowed" '
+        BEGIN {
+            ranges = split(allowed, range, ",")
+            for (i = 1; i <= ranges; i++) {
+                last = split(range[i], end, "-")
+                for (cpu = end[1] + 0; cpu <= end[last] + 0; cpu++)
+                    may[cpu] = 1
+            }
+        }
+        /^[0-9]/ && ($1 in may) && !seen[$2, $3]++ { cores++ }
+        END { print cores + 0 }')
     if read -r quota period 2>/dev/null </sys/fs/cgroup/cpu.max && [ "$quota" != max ]; then
         [ $((quota / period)) -ge "$cores" ] || cores=$((quota / period))
     fi
