@@ -155,6 +155,10 @@ static int64_t
 free_bytes_of(const struct statvfs *about)
 {
     int64_t free_bytes;
+
+    /* ramfs and some others have no size, so nothing that could be used up */
+    if (about->f_blocks == 0)
+        return INT64_MAX;
     if (!sheaf_multiply((int64_t)about->f_bavail, (int64_t)about->f_frsize, &free_bytes))
         return INT64_MAX;
     return free_bytes;

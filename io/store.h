@@ -142,7 +142,9 @@ struct store_summary {
     struct sheaf_shape lead;
     int operand_count;
     struct source_map *operands;
-    int64_t chunks_done, chunks_started, tasks_done, tasks_failed;
+    int64_t chunks_done, chunks_started;
+    int64_t tasks_done;        /**< of committed chunks, failed ones among them */
+    int64_t tasks_failed;      /**< with a status above 1 */
     int64_t status_counts[16]; /**< tasks by status, of valid records only */
     struct record_run run;     /**< the latest start; state RUN_UNUSED: none */
     int64_t run_count;
