@@ -16,11 +16,12 @@ compiled() {
     sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json" | grep -E "^$PWD/(app|io|kernels)/" | sort -u
 }
 
-# --quiet still counts the warnings of system headers on stderr: of that only what is left when the check fails matters.
+# Its findings are on stdout; stderr counts the warnings of system headers, and has the trace when clang-tidy crashes (which
+# must fail this file, not end xargs).
 errors=$(mktemp)
 trap 'rm -f "$errors"' EXIT
-compiled | xargs -r -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option \
-    2>"$errors" || {
+compiled | xargs -r -P "$(nproc)" -n 1 sh -c 'clang-tidy "$@" || exit 1' sh --quiet -p "$build" \
+    --extra-arg=-Wno-unknown-warning-option 2>"$errors" || {
     grep -vE '^[0-9]+ warnings? (generated|treated)' "$errors" || true
     exit 1
 }
