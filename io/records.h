@@ -12,8 +12,8 @@
 
 enum {
     RECORD_FORMAT = 1,
-    RECORD_RUNS = 64,     /**< rows of /sheaf/runs */
-    RECORD_HOSTS = 1024,  /**< rows of /sheaf/hosts and /sheaf/marks */
+    RECORD_RUNS = 64,    /**< rows of /sheaf/runs */
+    RECORD_HOSTS = 1024, /**< rows of /sheaf/hosts and /sheaf/marks */
     RECORD_HOST_BYTES = 64,
 };
 

@@ -32,13 +32,13 @@ struct source_map {
         struct sheaf_shape lead; /**< the axes that count tasks; ndim 0: one entry */
         struct sheaf_shape core; /**< one task's shape */
     } array;
-    int64_t task_bytes;   /**< bytes of one task, in memory */
-    int64_t offset;       /**< of the first byte of a plain contiguous dataset in its file; -1: not plain */
-    bool swapped;         /**< plain, but of the other byte order (then offset is -1 for now) */
-    bool in_memory;       /**< the file lies in a memory file system: reading it never blocks */
+    int64_t task_bytes; /**< bytes of one task, in memory */
+    int64_t offset;     /**< of the first byte of a plain contiguous dataset in its file; -1: not plain */
+    bool swapped;       /**< plain, but of the other byte order (then offset is -1 for now) */
+    bool in_memory;     /**< the file lies in a memory file system: reading it never blocks */
     struct generate_spec generate;
     int64_t file_bytes;
-    int64_t file_mtime; /**< nanoseconds since 1970 */
+    int64_t file_mtime;               /**< nanoseconds since 1970 */
     uint64_t file_device, file_inode; /**< to see that an output is an input */
     uint64_t fingerprint;
 };

@@ -11,9 +11,9 @@ enum { SIGNATURE_NAMES_MAX = 16, SIGNATURE_NAME_BYTES = 16 };
 
 /** "(m,k),(k,n)->(m,n)" taken apart: each argument's extents as indices into `names`. */
 struct signature {
-    int input_count;  /**< written ones; `variadic` stands for more */
+    int input_count; /**< written ones; `variadic` stands for more */
     int output_count;
-    bool variadic;    /**< the last input repeats */
+    bool variadic; /**< the last input repeats */
     int name_count;
     char names[SIGNATURE_NAMES_MAX][SIGNATURE_NAME_BYTES];
     struct signature_argument {

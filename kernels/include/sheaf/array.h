@@ -117,8 +117,7 @@ static inline bool
 sheaf_shape_bytes(const struct sheaf_shape *shape, enum sheaf_type type, int64_t *bytes)
 {
     int64_t count;
-    return sheaf_shape_count(shape, &count) &&
-           sheaf_multiply(count, (int64_t)sheaf_type_size(type), bytes);
+    return sheaf_shape_count(shape, &count) && sheaf_multiply(count, (int64_t)sheaf_type_size(type), bytes);
 }
 
 static inline bool

@@ -79,7 +79,7 @@ struct sheaf_parameter {
     const char *unit; /**< NULL: a pure number */
     const char *text; /**< one line for --help */
     enum sheaf_parameter_kind kind;
-    const char *const *choices; /**< ends with NULL; for SHEAF_PARAMETER_CHOICE only */
+    const char *const *choices;                           /**< ends with NULL; for SHEAF_PARAMETER_CHOICE only */
     union sheaf_parameter_value initial, least, greatest; /**< least and greatest: inclusive */
 };
 
@@ -94,10 +94,10 @@ struct sheaf_problem {
 
 /** What one task costs, nominally: decides order, chunk sizes and widths, never results. */
 struct sheaf_cost {
-    double flops;            /**< real floating-point operations (a complex multiply-add is 8) */
-    double bytes;            /**< memory traffic beyond reading inputs and writing outputs once */
-    double serial_fraction;  /**< of the work that a greater width does not speed up, 0 to 1 (Amdahl) */
-    int32_t greatest_width;  /**< more threads than this on one task never help; 0: no bound */
+    double flops;           /**< real floating-point operations (a complex multiply-add is 8) */
+    double bytes;           /**< memory traffic beyond reading inputs and writing outputs once */
+    double serial_fraction; /**< of the work that a greater width does not speed up, 0 to 1 (Amdahl) */
+    int32_t greatest_width; /**< more threads than this on one task never help; 0: no bound */
     int32_t reserved;
 };
 
@@ -114,15 +114,15 @@ typedef void sheaf_parallel_body(void *argument, int64_t first, int64_t end);
 /** A batch of tasks of one class. All arrays are dense, row-major and aligned to 64 bytes or more at
  *  the batch's start; task t of input i starts at inputs[i] + t * input_strides[i]. */
 struct sheaf_batch {
-    int64_t count;                                 /**< tasks, at least 1 */
+    int64_t count; /**< tasks, at least 1 */
     const void *inputs[SHEAF_OPERANDS_MAX];
-    size_t input_strides[SHEAF_OPERANDS_MAX];      /**< bytes from task to task; 0: shared by all */
-    void *outputs[SHEAF_OUTPUTS_MAX];              /**< not initialised; NULL: not asked for */
-    size_t output_strides[SHEAF_OUTPUTS_MAX];      /**< bytes */
-    uint8_t *status;  /**< (count) enum sheaf_task_status; set to DONE by the engine before the call */
-    int32_t *info;    /**< (count) LAPACK's info or the kernel's own number; 0 before the call */
-    void *workspace;  /**< workspace_bytes, aligned to 64, contents undefined; this call's alone */
-    int32_t width;    /**< cores for this call */
+    size_t input_strides[SHEAF_OPERANDS_MAX]; /**< bytes from task to task; 0: shared by all */
+    void *outputs[SHEAF_OUTPUTS_MAX];         /**< not initialised; NULL: not asked for */
+    size_t output_strides[SHEAF_OUTPUTS_MAX]; /**< bytes */
+    uint8_t *status; /**< (count) enum sheaf_task_status; set to DONE by the engine before the call */
+    int32_t *info;   /**< (count) LAPACK's info or the kernel's own number; 0 before the call */
+    void *workspace; /**< workspace_bytes, aligned to 64, contents undefined; this call's alone */
+    int32_t width;   /**< cores for this call */
     int32_t reserved;
     /** For SHEAF_WIDTH_PARALLEL: runs body over [0, items) on `width` threads and returns when all is
      *  done; the split depends on `items` and `grain` only, never on `width`. NULL at other kinds. */

@@ -19,15 +19,15 @@ extern "C" {
 /** Classes of error. The numbers are the command's exit codes (sysexits.h, where it has the class). */
 enum sheaf_status {
     SHEAF_OK = 0,
-    SHEAF_TASKS_FAILED = 1, /**< the run is complete, some tasks failed */
-    SHEAF_USAGE = 64,       /**< wrong command line, unknown kernel */
-    SHEAF_BAD_DATA = 65,    /**< operands that are wrong or do not fit together, zero tasks */
-    SHEAF_NO_INPUT = 66,    /**< an input that is not there or cannot be opened */
-    SHEAF_INTERNAL = 70,    /**< a fault of ours */
-    SHEAF_NO_RESOURCES = 71,/**< the node cannot do it: memory, threads */
-    SHEAF_NO_OUTPUT = 73,   /**< the output cannot be created, or exists */
-    SHEAF_IO_ERROR = 74,    /**< reading or writing failed */
-    SHEAF_INTERRUPTED = 75, /**< drained: run again to go on */
+    SHEAF_TASKS_FAILED = 1,  /**< the run is complete, some tasks failed */
+    SHEAF_USAGE = 64,        /**< wrong command line, unknown kernel */
+    SHEAF_BAD_DATA = 65,     /**< operands that are wrong or do not fit together, zero tasks */
+    SHEAF_NO_INPUT = 66,     /**< an input that is not there or cannot be opened */
+    SHEAF_INTERNAL = 70,     /**< a fault of ours */
+    SHEAF_NO_RESOURCES = 71, /**< the node cannot do it: memory, threads */
+    SHEAF_NO_OUTPUT = 73,    /**< the output cannot be created, or exists */
+    SHEAF_IO_ERROR = 74,     /**< reading or writing failed */
+    SHEAF_INTERRUPTED = 75,  /**< drained: run again to go on */
 };
 
 enum { SHEAF_ERROR_TEXT = 768 };

@@ -1,0 +1,135 @@
+#include "engine_parts.h"
+#include "policy.h"
+
+#include <stdlib.h>
+
+/** What the carrier does next. */
+enum errand { ERRAND_NONE, ERRAND_COMMITS, ERRAND_FETCH, ERRAND_WRITE, ERRAND_SYNC, ERRAND_QUIT };
+
+static bool
+wants_fetch(const struct engine *engine, uint32_t seen_empty)
+{
+    const struct engine_setup *setup = &engine->setup;
+    return engine->size.carrier_reads && !engine->no_more && engine->idle_slots.first &&
+           atomic_load(&engine->news) != seen_empty &&
+           policy_claim_ahead(engine->ready.count, engine->workers_waiting, engine->size.ahead,
+                              queue_left(setup->queue), setup->layout.ranks * engine->size.workers);
+}
+
+/** Feeding a hungry worker comes first, then emptying what is behind, then reading further ahead. */
+static enum errand
+next_errand(const struct engine *engine, uint32_t seen_empty)
+{
+    if (engine->batches)
+        return ERRAND_COMMITS;
+    bool fetch = wants_fetch(engine, seen_empty);
+    if (fetch && engine->ready.count == 0)
+        return ERRAND_FETCH;
+    if (engine->behind.first)
+        return ERRAND_WRITE;
+    if (fetch)
+        return ERRAND_FETCH;
+    if (engine->sync_wanted && !engine->synced)
+        return ERRAND_SYNC;
+    return engine->quit ? ERRAND_QUIT : ERRAND_NONE;
+}
+
+/** Write the commits that another node sent. The mutex is held, and given up meanwhile. */
+static void
+write_commits(struct engine *engine)
+{
+    struct commit_batch *batch = engine->batches;
+    engine->batches = batch->next;
+    pthread_mutex_unlock(&engine->mutex);
+    struct sheaf_error error;
+    for (size_t at = 0; at < batch->bytes;) {
+        struct queue_commit *commit = (struct queue_commit *)(void *)((char *)batch->buffer + at);
+        if (store_commit_chunk(engine->store, commit->chunk, commit->first_task, queue_commit_status(commit),
+                               queue_commit_info(commit), &commit->record, &error)) {
+            queue_fail(engine->setup.queue, &error);
+            break;
+        }
+        at += (size_t)commit->bytes;
+    }
+    free(batch->buffer);
+    free(batch);
+    pthread_mutex_lock(&engine->mutex);
+    engine->batches_left--;
+    queue_ring(engine->setup.queue, engine->setup.local_rank);
+}
+
+/** Claim a chunk and load what may block. @return what `news` was when the queue was found empty, else 0 */
+static uint32_t
+fetch(struct engine *engine)
+{
+    struct slot *slot = slot_list_pop(&engine->idle_slots);
+    uint32_t seen = atomic_load(&engine->news);
+    pthread_mutex_unlock(&engine->mutex);
+    enum queue_claim claim = chunk_claim(engine, slot);
+    bool loaded = claim == QUEUE_CLAIMED && chunk_load(engine, slot, true) == SHEAF_OK;
+    pthread_mutex_lock(&engine->mutex);
+    slot_list_push(loaded ? &engine->ready : &engine->idle_slots, slot);
+    if (claim == QUEUE_OVER)
+        engine->no_more = true;
+    if (loaded)
+        pthread_cond_signal(&engine->workers_wake);
+    else
+        pthread_cond_broadcast(&engine->workers_wake);
+    return claim == QUEUE_EMPTY ? seen : 0;
+}
+
+static void
+write_behind(struct engine *engine)
+{
+    struct slot *slot = slot_list_pop(&engine->behind);
+    engine->in_hands++;
+    pthread_mutex_unlock(&engine->mutex);
+    chunk_commit(engine, slot); // a failure is in the queue
+    pthread_mutex_lock(&engine->mutex);
+    engine->in_hands--;
+    slot_list_push(&engine->idle_slots, slot);
+    pthread_cond_signal(&engine->workers_wake);
+    engine_note_finish(engine);
+}
+
+static void
+sync_store(struct engine *engine)
+{
+    pthread_mutex_unlock(&engine->mutex);
+    struct sheaf_error error;
+    if (!engine->setup.results_in_memory && store_sync(engine->store, &error))
+        queue_fail(engine->setup.queue, &error);
+    pthread_mutex_lock(&engine->mutex);
+    engine->synced = true;
+    queue_ring(engine->setup.queue, engine->setup.local_rank);
+}
+
+void *
+carrier_main(void *argument)
+{
+    struct engine *engine = argument;
+    uint32_t seen_empty = 0; // `news` starts at 1
+    pthread_mutex_lock(&engine->mutex);
+    for (;;) {
+        switch (next_errand(engine, seen_empty)) {
+        case ERRAND_COMMITS:
+            write_commits(engine);
+            break;
+        case ERRAND_FETCH:
+            seen_empty = fetch(engine);
+            break;
+        case ERRAND_WRITE:
+            write_behind(engine);
+            break;
+        case ERRAND_SYNC:
+            sync_store(engine);
+            break;
+        case ERRAND_QUIT:
+            pthread_mutex_unlock(&engine->mutex);
+            return NULL;
+        case ERRAND_NONE:
+            pthread_cond_wait(&engine->carrier_wake, &engine->mutex);
+            break;
+        }
+    }
+}

@@ -1,0 +1,206 @@
+#include "comm.h"
+#include "comm_mpi.h"
+#include "node.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { COMM_WINDOWS_MAX = 64 };
+
+struct comm {
+    struct comm_place place;
+    MPI_Comm world, node, leaders;
+    MPI_Win windows[COMM_WINDOWS_MAX];
+    int window_count;
+};
+
+/** Ranks that share memory; SHEAF_NODE_RANKS splits them further. */
+static void
+split_nodes(struct comm *comm)
+{
+    MPI_Comm shared;
+    MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &shared);
+    const char *text = getenv("SHEAF_NODE_RANKS");
+    int ranks = text ? atoi(text) : 0;
+    if (ranks > 0) {
+        int rank;
+        MPI_Comm_rank(shared, &rank);
+        MPI_Comm_split(shared, rank / ranks, rank, &comm->node);
+        MPI_Comm_free(&shared);
+    } else {
+        comm->node = shared;
+    }
+}
+
+enum sheaf_status
+comm_start(int *argument_count, char ***arguments, struct comm **out, struct sheaf_error *error)
+{
+    int provided;
+    if (MPI_Init_thread(argument_count, arguments, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return sheaf_fail(error, SHEAF_INTERNAL, "MPI does not start");
+    struct comm *comm = calloc(1, sizeof *comm);
+    if (!comm)
+        MPI_Abort(MPI_COMM_WORLD, SHEAF_NO_RESOURCES);
+    struct comm_place *place = &comm->place;
+    place->started_ns = node_nanoseconds();
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm->world);
+    MPI_Comm_rank(comm->world, &place->rank);
+    MPI_Comm_size(comm->world, &place->size);
+    gethostname(place->host, sizeof place->host - 1);
+
+    split_nodes(comm);
+    MPI_Comm_rank(comm->node, &place->local_rank);
+    MPI_Comm_size(comm->node, &place->local_size);
+
+    MPI_Comm_split(comm->world, place->local_rank == 0 ? 0 : MPI_UNDEFINED, place->rank, &comm->leaders);
+    int position[2] = {0, 0};
+    if (comm->leaders != MPI_COMM_NULL) {
+        MPI_Comm_rank(comm->leaders, &position[0]);
+        MPI_Comm_size(comm->leaders, &position[1]);
+    }
+    MPI_Bcast(position, 2, MPI_INT, 0, comm->node);
+    place->node = position[0];
+    place->node_count = position[1];
+    *out = comm;
+    return provided >= MPI_THREAD_FUNNELED ? SHEAF_OK
+                                           : sheaf_fail(error, SHEAF_INTERNAL, "this MPI allows no threads at all");
+}
+
+void
+comm_end(struct comm *comm)
+{
+    if (!comm)
+        return;
+    for (int i = 0; i < comm->window_count; i++)
+        MPI_Win_free(&comm->windows[i]);
+    if (comm->leaders != MPI_COMM_NULL)
+        MPI_Comm_free(&comm->leaders);
+    MPI_Comm_free(&comm->node);
+    MPI_Comm_free(&comm->world);
+    free(comm);
+    MPI_Finalize();
+}
+
+const struct comm_place *
+comm_place(const struct comm *comm)
+{
+    return &comm->place;
+}
+
+const char *
+comm_library_version(void)
+{
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(text, &length);
+    text[strcspn(text, ",\n")] = '\0';
+    return text;
+}
+
+MPI_Comm
+comm_leaders(const struct comm *comm)
+{
+    return comm->leaders;
+}
+
+static void
+broadcast(MPI_Comm over, char *bytes, size_t count)
+{
+    for (size_t at = 0; at < count;) {
+        size_t piece = count - at < INT_MAX ? count - at : INT_MAX;
+        MPI_Bcast(bytes + at, (int)piece, MPI_BYTE, 0, over);
+        at += piece;
+    }
+}
+
+void
+comm_broadcast(struct comm *comm, void *bytes, size_t count)
+{
+    broadcast(comm->world, bytes, count);
+}
+
+void
+comm_broadcast_node(struct comm *comm, void *bytes, size_t count)
+{
+    broadcast(comm->node, bytes, count);
+}
+
+enum sheaf_status
+comm_agree(struct comm *comm, enum sheaf_status mine, struct sheaf_error *error)
+{
+    int failed = mine == SHEAF_OK ? INT_MAX : comm->place.rank;
+    int first;
+    MPI_Allreduce(&failed, &first, 1, MPI_INT, MPI_MIN, comm->world);
+    if (first == INT_MAX)
+        return SHEAF_OK;
+    MPI_Bcast(error, (int)sizeof *error, MPI_BYTE, first, comm->world);
+    return error->status;
+}
+
+void
+comm_gather(struct comm *comm, const void *mine, size_t bytes, void *all)
+{
+    MPI_Gather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, 0, comm->world);
+}
+
+void
+comm_gather_node(struct comm *comm, const void *mine, size_t bytes, void *all)
+{
+    MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, comm->node);
+}
+
+enum sheaf_status
+comm_share(struct comm *comm, size_t bytes, void **memory, struct sheaf_error *error)
+{
+    if (comm->window_count == COMM_WINDOWS_MAX)
+        return sheaf_fail(error, SHEAF_INTERNAL, "more than %d shared windows", COMM_WINDOWS_MAX);
+    bool leader = comm->place.local_rank == 0;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    MPI_Win *window = &comm->windows[comm->window_count];
+    void *base = NULL;
+
+    MPI_Comm_set_errhandler(comm->node, MPI_ERRORS_RETURN);
+    int failed = MPI_Win_allocate_shared(leader ? (MPI_Aint)(bytes + page) : 0, 1, MPI_INFO_NULL, comm->node, &base,
+                                         window) != MPI_SUCCESS;
+    MPI_Comm_set_errhandler(comm->node, MPI_ERRORS_ARE_FATAL);
+    int any;
+    MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, comm->node);
+    if (any)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES,
+                          "%s: no %zu bytes of shared memory for the ranks of this node; look at /dev/shm and /tmp",
+                          comm->place.host, bytes);
+    comm->window_count++;
+    MPI_Aint size;
+    int unit;
+    MPI_Win_shared_query(*window, 0, &size, &unit, &base);
+    // Ranks map the window at different addresses, but always from a page border: the same offset is right for all.
+    uintptr_t aligned = ((uintptr_t)base + page - 1) / page * page;
+    *memory = (void *)aligned; // NOLINT(performance-no-int-to-ptr)
+    if (leader)
+        memset(*memory, 0, bytes);
+    MPI_Barrier(comm->node);
+    return SHEAF_OK;
+}
+
+int64_t
+comm_sum(struct comm *comm, int64_t mine)
+{
+    int64_t sum;
+    MPI_Allreduce(&mine, &sum, 1, MPI_INT64_T, MPI_SUM, comm->world);
+    return sum;
+}
+
+void
+comm_barrier_node(struct comm *comm)
+{
+    MPI_Barrier(comm->node);
+}
+
+void
+comm_abort(struct comm *comm, int exit_code)
+{
+    MPI_Abort(comm->world, exit_code);
+    _exit(exit_code);
+}

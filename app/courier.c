@@ -1,0 +1,60 @@
+#include "courier.h"
+
+/** Messages of other nodes must be polled for: often while they come, then ever more rarely. */
+static const int64_t poll_least_ns = 50 * INT64_C(1000);
+static const int64_t poll_most_ns = 5 * INT64_C(1000000);
+/** Others see by the heartbeat that this rank lives. */
+static const int64_t heartbeat_ns = INT64_C(1000000000);
+
+/** Where a leader stands at the end of a run. */
+enum closing { RUNNING, SYNCING, FINISHED };
+
+/** Take a leader's next step towards the end, if it is time for it. */
+static enum closing
+advance(const struct courier_setup *setup, enum closing closing)
+{
+    switch (closing) {
+    case RUNNING:
+        if (queue_finished(setup->queue) < setup->queue->rank_count || !dispatch_others_finished(setup->dispatch) ||
+            !engine_has_written_commits(setup->engine))
+            return RUNNING;
+        engine_begin_sync(setup->engine);
+        return SYNCING;
+    case SYNCING:
+        if (!engine_has_synced(setup->engine))
+            return SYNCING;
+        dispatch_finish(setup->dispatch);
+        return FINISHED;
+    case FINISHED:
+        break;
+    }
+    return FINISHED;
+}
+
+void
+courier_attend(const struct courier_setup *setup)
+{
+    bool leader = setup->place->local_rank == 0;
+    bool polls = leader && setup->place->node_count > 1;
+    int64_t poll = poll_least_ns;
+    enum closing closing = RUNNING;
+    uint32_t bell = queue_sleep(setup->queue, setup->place->local_rank, 0, 0);
+    while (!dispatch_is_over(setup->dispatch)) {
+        int64_t nap = heartbeat_ns;
+        bool active = dispatch_progress(setup->dispatch);
+        engine_attend(setup->engine);
+        if (leader)
+            closing = advance(setup, closing);
+        if (setup->progress) {
+            struct queue_totals totals;
+            dispatch_totals(setup->dispatch, &totals);
+            int64_t next = progress_show(setup->progress, &totals);
+            nap = next < nap ? next : nap;
+        }
+        if (polls) {
+            poll = active ? poll_least_ns : poll * 2 < poll_most_ns ? poll * 2 : poll_most_ns;
+            nap = poll < nap ? poll : nap;
+        }
+        bell = queue_sleep(setup->queue, setup->place->local_rank, bell, nap);
+    }
+}

@@ -1,0 +1,183 @@
+#include "engine.h"
+#include "engine_parts.h"
+#include "node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+is_parked(const struct engine *engine)
+{
+    return engine->setup.local_rank >= engine->setup.layout.ranks;
+}
+
+/** Whether some input may block when it is read. */
+static bool
+has_blocking_inputs(const struct engine_setup *setup)
+{
+    const struct plan_class *class = &setup->plan->classes[0];
+    for (int i = 0; i < class->problem.input_count; i++) {
+        enum source_access access = source_access(setup->sources[i]);
+        if (!class->shared[i] && (access == SOURCE_DISK || access == SOURCE_LIBRARY))
+            return true;
+    }
+    return false;
+}
+
+enum sheaf_status
+engine_create(const struct engine_setup *setup, struct engine **out, struct sheaf_error *error)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (!engine)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for the engine");
+    *out = engine;
+    engine->setup = *setup;
+    atomic_store(&engine->news, 1);
+    pthread_mutex_init(&engine->mutex, NULL);
+    pthread_cond_init(&engine->workers_wake, NULL);
+    pthread_cond_init(&engine->carrier_wake, NULL);
+    if (is_parked(engine))
+        return SHEAF_OK;
+    enum sheaf_status status = engine_size(setup->plan, &setup->layout, has_blocking_inputs(setup),
+                                           !setup->results_in_memory, setup->memory_bytes, &engine->size, error);
+    return status ? status : ring_allocate(engine, error);
+}
+
+void
+engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host)
+{
+    engine->store = store;
+    engine->run = run;
+    engine->host = host;
+    engine->workers_left = engine->size.workers;
+    if (is_parked(engine)) {
+        engine_note_finish(engine);
+        return;
+    }
+    engine->carrier_started = pthread_create(&engine->carrier, NULL, carrier_main, engine) == 0;
+    while (engine->carrier_started && engine->threads_started < engine->size.workers) {
+        struct worker *worker = &engine->workers[engine->threads_started];
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+            break;
+        engine->threads_started++;
+    }
+    int missing = engine->size.workers - engine->threads_started;
+    if (missing == 0)
+        return;
+    struct sheaf_error error;
+    sheaf_fail(&error, SHEAF_NO_RESOURCES, "cannot create %d threads, %d are there; look at ulimit -u",
+               engine->size.workers + 1, engine->threads_started + engine->carrier_started);
+    queue_fail(engine->setup.queue, &error);
+    pthread_mutex_lock(&engine->mutex);
+    engine->workers_left -= missing;
+    engine_note_finish(engine);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+void
+engine_attend(struct engine *engine)
+{
+    struct queue_rank *rank = &engine->setup.queue->ranks[engine->setup.local_rank];
+    atomic_store(&rank->heartbeat, node_nanoseconds());
+    pthread_mutex_lock(&engine->mutex);
+    if (atomic_fetch_add(&engine->news, 1) + 1 == 0)
+        atomic_store(&engine->news, 1); // 0 means "nothing seen"
+    pthread_cond_broadcast(&engine->workers_wake);
+    pthread_cond_signal(&engine->carrier_wake);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+void
+engine_wait_news(struct engine *engine, pthread_cond_t *wake, uint32_t seen)
+{
+    while (atomic_load(&engine->news) == seen && !queue_is_stopped(engine->setup.queue))
+        pthread_cond_wait(wake, &engine->mutex);
+}
+
+void
+engine_note_finish(struct engine *engine)
+{
+    if (engine->workers_left > 0 || engine->behind.count > 0 || engine->in_hands > 0)
+        return;
+    struct queue *queue = engine->setup.queue;
+    atomic_store(&queue->ranks[engine->setup.local_rank].finished, 1);
+    queue_ring(queue, engine->setup.local_rank);
+    queue_ring(queue, 0);
+}
+
+void
+engine_take_commits(void *argument, void *buffer, size_t bytes)
+{
+    struct engine *engine = argument;
+    struct commit_batch *batch = malloc(sizeof *batch);
+    if (!batch) {
+        struct sheaf_error error;
+        sheaf_fail(&error, SHEAF_NO_RESOURCES, "no memory for another node's commits");
+        queue_fail(engine->setup.queue, &error);
+        free(buffer);
+        return;
+    }
+    *batch = (struct commit_batch){.buffer = buffer, .bytes = bytes};
+    pthread_mutex_lock(&engine->mutex);
+    if (engine->batches)
+        engine->batches_last->next = batch;
+    else
+        engine->batches = batch;
+    engine->batches_last = batch;
+    engine->batches_left++;
+    pthread_cond_signal(&engine->carrier_wake);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+bool
+engine_has_written_commits(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->mutex);
+    bool written = engine->batches_left == 0;
+    pthread_mutex_unlock(&engine->mutex);
+    return written;
+}
+
+void
+engine_begin_sync(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->mutex);
+    engine->sync_wanted = true;
+    pthread_cond_signal(&engine->carrier_wake);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+bool
+engine_has_synced(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->mutex);
+    bool synced = engine->synced || !engine->carrier_started;
+    pthread_mutex_unlock(&engine->mutex);
+    return synced;
+}
+
+const struct engine_size *
+engine_get_size(const struct engine *engine)
+{
+    return &engine->size;
+}
+
+void
+engine_destroy(struct engine *engine)
+{
+    if (!engine)
+        return;
+    for (int i = 0; i < engine->threads_started; i++)
+        pthread_join(engine->workers[i].thread, NULL);
+    pthread_mutex_lock(&engine->mutex);
+    engine->quit = true;
+    pthread_cond_signal(&engine->carrier_wake);
+    pthread_mutex_unlock(&engine->mutex);
+    if (engine->carrier_started)
+        pthread_join(engine->carrier, NULL);
+    ring_free(engine);
+    pthread_cond_destroy(&engine->workers_wake);
+    pthread_cond_destroy(&engine->carrier_wake);
+    pthread_mutex_destroy(&engine->mutex);
+    free(engine);
+}

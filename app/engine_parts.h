@@ -1,0 +1,98 @@
+/**
+ * @file engine_parts.h
+ * What engine.c, worker.c, carrier.c and ring.c know of each other.
+ */
+#ifndef SHEAF_ENGINE_PARTS_H
+#define SHEAF_ENGINE_PARTS_H
+
+#include "engine.h"
+
+#include <pthread.h>
+
+/** Buffers of one chunk, and the chunk that is in them. */
+struct slot {
+    int index;
+    char *memory;
+    struct slot *next; /**< in one of the ring's lists */
+    struct plan_chunk chunk;
+    void *inputs[SHEAF_OPERANDS_MAX]; /**< NULL where shared */
+    void *outputs[SHEAF_OUTPUTS_MAX];
+    uint8_t *status;
+    int32_t *info;
+    bool loaded[SHEAF_OPERANDS_MAX];
+    struct record_chunk record;
+    struct record_digest *digest;
+    int64_t read_ns;
+};
+
+/** A list of slots, first in, first out. */
+struct slot_list {
+    struct slot *first, *last;
+    int count;
+};
+
+/** Entries of another node's commits, as they came. */
+struct commit_batch {
+    struct commit_batch *next;
+    void *buffer;
+    size_t bytes;
+};
+
+struct worker {
+    struct engine *engine;
+    int index;
+    pthread_t thread;
+    void *workspace;
+    struct queue_totals totals; /**< since they were last added to the queue's */
+};
+
+struct engine {
+    struct engine_setup setup;
+    struct engine_size size;
+    struct store *store;
+    uint32_t run, host;
+    struct slot *slots;
+    struct worker *workers;
+    pthread_t carrier;
+    int threads_started;
+    bool carrier_started;
+    _Atomic uint32_t news; /**< rises when the queue should be looked at again */
+
+    pthread_mutex_t mutex; /**< guards all below */
+    pthread_cond_t workers_wake, carrier_wake;
+    struct slot_list idle_slots, ready, behind;
+    int workers_left, workers_waiting;
+    int in_hands; /**< slots that the carrier is writing */
+    bool no_more; /**< the carrier found the queue over */
+    bool quit, sync_wanted, synced;
+    struct commit_batch *batches, *batches_last;
+    int batches_left;
+};
+
+// ring.c
+enum sheaf_status ring_allocate(struct engine *engine, struct sheaf_error *error);
+void ring_free(struct engine *engine);
+/** Lay a chunk's buffers out in its slot. */
+void ring_assign(struct engine *engine, struct slot *slot, const struct plan_chunk *chunk);
+void slot_list_push(struct slot_list *list, struct slot *slot);
+struct slot *slot_list_pop(struct slot_list *list);
+
+// worker.c
+void *worker_main(void *worker);
+/** Load the inputs of a chunk that are not there yet: all, or only those whose reading may block. */
+enum sheaf_status chunk_load(struct engine *engine, struct slot *slot, bool only_blocking);
+/** Write results and commit; then the slot's chunk is no longer in flight. */
+enum sheaf_status chunk_commit(struct engine *engine, struct slot *slot);
+/** Claim the queue's next chunk into a slot. */
+enum queue_claim chunk_claim(struct engine *engine, struct slot *slot);
+
+// carrier.c
+void *carrier_main(void *engine);
+
+// engine.c
+/** With the mutex held: if nothing is left to do, say so to the node. */
+void engine_note_finish(struct engine *engine);
+/** Wait until the queue should be looked at again, or `seen` is old news. The mutex is held. */
+void engine_wait_news(struct engine *engine, pthread_cond_t *wake, uint32_t seen);
+
+#endif

@@ -1,0 +1,144 @@
+#include "info.h"
+#include "blas.h"
+#include "list.h"
+#include "node.h"
+#include "progress.h"
+#include "store.h"
+#include "summary.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void
+print_types(uint32_t types)
+{
+    for (int t = 0; t < SHEAF_TYPE_COUNT; t++)
+        if (types & SHEAF_TYPE_BIT(t))
+            printf(" %s", sheaf_type_name((enum sheaf_type)t));
+}
+
+static enum sheaf_status
+print_all(struct sheaf_error *error)
+{
+    char memory[32], available[32];
+    struct team *team = NULL;
+    enum sheaf_status status = team_survey(NULL, &team, error);
+    if (status) {
+        team_destroy(team);
+        return status;
+    }
+    struct blas_library blas;
+    blas_describe(&blas);
+    char host[COMM_HOST_BYTES] = "";
+    gethostname(host, sizeof host - 1);
+    printf("sheaf %s\n\nkernels (sheaf info KERNEL says more)\n", SHEAF_VERSION);
+    for (const struct sheaf_kernel *const *k = kernel_list(); *k; k++)
+        printf("  %-10s %-20s %s\n", (*k)->name, (*k)->signature, (*k)->text);
+    printf("\n%s\n  cores      %d (this process may use %d)\n", host, team_cores(team), team_own_cores(team));
+    printf("  memory     %s, %s free\n", summary_format_quantity((double)node_memory_total(), "B", memory),
+           summary_format_quantity((double)node_memory_available(), "B", available));
+    printf("  BLAS       %s, %s, up to %d threads, %d now\n", blas.name, blas_threading_name(blas.threading),
+           blas.greatest_threads, blas_get_threads());
+    printf("  BLAS core  %s\n  HDF5       %s\n", blas.core, store_library_version());
+    team_destroy(team);
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+print_kernel(const struct sheaf_kernel *kernel)
+{
+    static const char *const widths[] = {"one core per task", "BLAS threads on one task, where a layout says so",
+                                         "threads of Sheaf's on one task, where a layout says so"};
+    printf("%s %s\n  %s\n  outputs   ", kernel->name, kernel->signature, kernel->text);
+    for (const char *const *name = kernel->output_names; *name; name++)
+        printf(" /%s", *name);
+    printf("\n  types     ");
+    if (kernel->input_accepts)
+        printf(" each operand its own");
+    else
+        print_types(kernel->accepts);
+    printf("\n  width      %s\n", widths[kernel->width_kind]);
+    for (int i = 0; i < kernel->parameter_count; i++)
+        printf("  --param %s=...  %s\n", kernel->parameters[i].name, kernel->parameters[i].text);
+    return SHEAF_OK;
+}
+
+static void
+print_run(const struct store_summary *summary)
+{
+    static const char *const states[] = {"unused", "running or killed", "finished", "drained", "failed"};
+    const struct record_run *run = &summary->run;
+    char start[32], seconds[32];
+    if (run->state == RUN_UNUSED)
+        return;
+    time_t whole = (time_t)run->start;
+    struct tm parts;
+    strftime(start, sizeof start, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&whole, &parts));
+    printf("  last run   %s since %s on %s", states[run->state <= RUN_FAILED ? run->state : 0], start, run->host);
+    if (run->state != RUN_RUNNING)
+        printf(" for %s", progress_format_seconds(run->end - run->start, seconds));
+    printf(" · %u rank%s on %u node%s, layout %s\n             %s %s · %s · HDF5 %s · sheaf %s\n", run->ranks,
+           run->ranks == 1 ? "" : "s", run->nodes, run->nodes == 1 ? "" : "s", run->layout, run->blas, run->core,
+           run->mpi, run->hdf5, run->version);
+}
+
+static void
+print_outputs(const struct store_map *map)
+{
+    char shape[SHEAF_SHAPE_TEXT];
+    for (int i = 0; i < map->output_count; i++) {
+        struct sheaf_shape whole = map->outputs[i].array.lead;
+        for (int k = 0; k < map->outputs[i].array.core.ndim && whole.ndim < SHEAF_NDIM_MAX; k++)
+            whole.extent[whole.ndim++] = map->outputs[i].array.core.extent[k];
+        printf("  /%-9s %s %s\n", map->outputs[i].name, sheaf_shape_format(&whole, shape),
+               sheaf_type_name(map->outputs[i].array.type));
+    }
+}
+
+static enum sheaf_status
+print_file(const char *path, struct sheaf_error *error)
+{
+    struct store_summary summary;
+    char datasets[4096];
+    enum sheaf_status status = store_describe(path, &summary, error);
+    if (status == SHEAF_BAD_DATA) {
+        // Not a results file, but perhaps an input: then what it holds is what users want to know.
+        struct sheaf_error ignored;
+        if (store_list_datasets(path, 40, datasets, sizeof datasets, &ignored) == SHEAF_OK && datasets[0]) {
+            printf("%s: an HDF5 file, not a results file of Sheaf's; its datasets\n%s", path, datasets);
+            return SHEAF_OK;
+        }
+    }
+    if (status)
+        return status;
+    printf("%s: %s %s%s%s%s · %lld of %lld tasks done, %lld failed\n", path, summary.program, summary.kernel,
+           summary.parameters[0] ? " (" : "", summary.parameters, summary.parameters[0] ? ")" : "",
+           (long long)summary.tasks_done, (long long)summary.map.tasks, (long long)summary.tasks_failed);
+    print_outputs(&summary.map);
+    printf("  created    %s by sheaf %s: %s\n", summary.created, summary.version, summary.command);
+    printf("  signature  %s · seed %llu · %lld chunks\n", summary.signature, (unsigned long long)summary.seed,
+           (long long)summary.map.chunks);
+    for (int i = 0; i < summary.operand_count; i++)
+        printf("  operand %d  %s%s · fingerprint %016llx\n", i, summary.operands[i].text,
+               summary.operands[i].shared ? " (shared)" : "", (unsigned long long)summary.operands[i].fingerprint);
+    print_run(&summary);
+    store_summary_free(&summary);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+info_command(const struct options *options, struct sheaf_error *error)
+{
+    if (options->operand_count == 0)
+        return print_all(error);
+    if (options->operand_count > 1)
+        return sheaf_fail(error, SHEAF_USAGE, "info takes one kernel or file, %d given", options->operand_count);
+    const struct sheaf_kernel *kernel = kernel_find(options->operands[0]);
+    if (kernel)
+        return print_kernel(kernel);
+    if (!strchr(options->operands[0], '.') && access(options->operands[0], F_OK) != 0)
+        return sheaf_fail(error, SHEAF_NO_INPUT, "%s: neither a kernel (sheaf info lists them) nor a file",
+                          options->operands[0]);
+    return print_file(options->operands[0], error);
+}

@@ -1,0 +1,81 @@
+/**
+ * @file job.h
+ * A job: one plan carried out by all ranks. `run` and `make` differ in how rank 0 prepares it; the rest is here.
+ */
+#ifndef SHEAF_JOB_H
+#define SHEAF_JOB_H
+
+#include "comm.h"
+#include "dispatch.h"
+#include "engine.h"
+#include "layout.h"
+#include "options.h"
+#include "plan.h"
+#include "queue.h"
+#include "source.h"
+#include "store.h"
+#include "team.h"
+
+/** What rank 0 settles and all ranks get: plain data. */
+struct job_map {
+    char kernel[64];
+    int input_count;   /**< operands of each task: the first ones */
+    int operand_count; /**< with those that are only written once (sheaf make ...:shared) behind them */
+    struct source_map operands[SHEAF_OPERANDS_MAX];
+    int output_count;
+    struct store_output outputs[STORE_OUTPUTS_MAX]; /**< in the order of the kernel's, then those written once */
+    struct plan_request request;                    /**< the only class, so far; tasks 0: nothing to compute */
+    struct sheaf_shape lead;
+    struct store_map store;
+    bool results_in_memory; /**< the output's file system is a memory file system */
+};
+
+struct job;
+
+/** What a command brings. */
+struct job_command {
+    const char *program; /**< "sheaf run", as the results file notes it */
+    /** Rank 0: fill the map (all but `store`) from the command line. Creates nothing. */
+    enum sheaf_status (*prepare)(const struct options *options, struct job_map *map, struct sheaf_error *error);
+    /** All ranks: the kernel of a map. */
+    const struct sheaf_kernel *(*kernel)(const struct job_map *map);
+    /** The output's path in the options. */
+    const char *(*output)(const struct options *options);
+};
+
+/**
+ * Carry out a job. Collective. Prints at rank 0: what will be done to stdout, progress and warnings to stderr, the summary.
+ * @return alike on all ranks: SHEAF_OK, SHEAF_TASKS_FAILED, or an error with its text
+ */
+enum sheaf_status job_run(const struct job_command *command, const struct options *options, struct comm *comm,
+                          struct sheaf_error *error);
+
+/** A rank's part of a job, for summary.c and dry.c. */
+struct job {
+    const struct job_command *command;
+    const struct options *options;
+    struct comm *comm;
+    struct comm_place place;
+    struct team *team;
+    struct job_map map;
+    const struct sheaf_kernel *kernel;
+    struct plan *plan;
+    struct layout layout;
+    int64_t node_memory; /**< bytes that this node's ranks may use together */
+    struct source *sources[SHEAF_OPERANDS_MAX];
+    void *shared[SHEAF_OPERANDS_MAX];
+    struct queue *queue;
+    struct store *store;
+    struct engine *engine;
+    struct dispatch *dispatch;
+    struct record_run run;      /**< root */
+    uint32_t *host_rows;        /**< root: by node */
+    uint32_t host_row;          /**< of this node */
+    int workers;                /**< of all nodes */
+    int64_t started_ns;         /**< end of MPI's start */
+    double started;             /**< the same, seconds since 1970 */
+    double work_seconds;        /**< from the first task to the last commit */
+    struct queue_totals totals; /**< root, after the end */
+};
+
+#endif

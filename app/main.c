@@ -1,0 +1,73 @@
+/* MPI's start and end, and the command table. */
+#include "comm.h"
+#include "info.h"
+#include "make.h"
+#include "options.h"
+#include "run.h"
+
+#include <stdlib.h>
+
+/** The rank as the launcher tells it, for what is said before MPI starts, or without it; 0 without a launcher. */
+static int
+launcher_rank(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *text = getenv(names[i]);
+        if (text)
+            return atoi(text);
+    }
+    return 0;
+}
+
+static int
+complain(const struct sheaf_error *error)
+{
+    if (error->text[0])
+        fprintf(stderr, "sheaf: %s\n", error->text);
+    return (int)error->status;
+}
+
+/** Commands that one process does alone. */
+static int
+run_alone(const struct options *options)
+{
+    struct sheaf_error error = {SHEAF_OK, ""};
+    if (options->version)
+        printf("sheaf %s\n", SHEAF_VERSION);
+    else if (options->help)
+        options_print_help(options->command, stdout);
+    else if (info_command(options, &error))
+        return complain(&error);
+    return fflush(stdout) == 0 ? SHEAF_OK : SHEAF_IO_ERROR;
+}
+
+/** Commands that all ranks do together. */
+static int
+run_together(const struct options *options, int *argument_count, char ***arguments)
+{
+    struct sheaf_error error = {SHEAF_OK, ""};
+    struct comm *comm = NULL;
+    if (comm_start(argument_count, arguments, &comm, &error))
+        return complain(&error);
+    enum sheaf_status status =
+        options->command == COMMAND_RUN ? run_command(options, comm, &error) : make_command(options, comm, &error);
+    bool root = comm_place(comm)->rank == 0;
+    // A rank that returns an error makes mpirun print banners and kill the rest: the root alone tells.
+    int code = status && root ? complain(&error) : SHEAF_OK;
+    comm_end(comm);
+    return code;
+}
+
+int
+main(int argument_count, char **arguments)
+{
+    struct options options;
+    struct sheaf_error error = {SHEAF_OK, ""};
+    bool first = launcher_rank() == 0;
+    if (options_parse(argument_count, arguments, first, &options, &error))
+        return first ? complain(&error) : SHEAF_OK;
+    if (options.help || options.version || options.command == COMMAND_INFO)
+        return first ? run_alone(&options) : SHEAF_OK;
+    return run_together(&options, &argument_count, &arguments);
+}

@@ -1,0 +1,26 @@
+/**
+ * @file node.h
+ * What this machine offers a process: memory, and CPU time by its cgroup. No MPI.
+ */
+#ifndef SHEAF_NODE_H
+#define SHEAF_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Bytes of memory that can still be used: what the kernel calls available, cut by the cgroup's limit. */
+int64_t node_memory_available(void);
+
+/** Bytes of memory of the machine, cut by the cgroup's limit. */
+int64_t node_memory_total(void);
+
+/** CPUs that the cgroup's quota allows, 0: no quota. */
+double node_cpu_quota(void);
+
+/** Seconds since 1970 UTC. */
+double node_wall_seconds(void);
+
+/** Monotonic clock, nanoseconds. */
+int64_t node_nanoseconds(void);
+
+#endif

@@ -1,0 +1,281 @@
+#include "options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTIONS_MAX = 64, KEY_BASE = 1000, COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO };
+
+#define FIELD(name) offsetof(struct options, name)
+
+static const struct option_row table[] = {
+    {"output", 'o', OPTION_TEXT, COMMAND_RUN, "FILE.h5", 0, 0, NULL, false, FIELD(output), "results file to create"},
+    {"count", 'n', OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE, "TASKS", 1, INT64_C(1) << 40, NULL, true, FIELD(count),
+     "number of tasks, where no dataset gives it"},
+    {"seed", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE, "NUMBER", 0, INT64_MAX, "0", true, FIELD(seed),
+     "seed of the generated operands"},
+    {"param", 'p', OPTION_LIST, COMMAND_RUN, "NAME=VALUE", 0, OPTIONS_PARAMETERS_MAX, NULL, true, FIELD(parameters),
+     "a parameter of the kernel (sheaf info KERNEL lists them)"},
+    {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "RxT[:W]", 0, 0, NULL, false, FIELD(layout),
+     "R ranks per node with T cores each, W cores per task (1 or T); default: all ranks present, all cores"},
+    {"memory", 'm', OPTION_SIZE, COMMAND_RUN | COMMAND_MAKE, "BYTES", 1 << 20, INT64_MAX, NULL, false, FIELD(memory),
+     "memory that Sheaf may use on each node, with suffix K, M, G or T; default: most of what is free"},
+    {"overwrite", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(overwrite),
+     "replace the output where it exists"},
+    {"dry-run", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(dry_run),
+     "say what would be computed, its size and an estimate of its time; compute nothing"},
+    {"order", 0, OPTION_CHOICE, COMMAND_RUN, "longest|reverse", 0, 0, "longest", false, FIELD(order),
+     "order in which chunks are handed out; never changes results"},
+    {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE, "auto|line|log|none", 0, 0, "auto", false,
+     FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
+    {"help", 'h', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(help), "this text"},
+    {"version", 'V', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(version), "Sheaf's version"},
+};
+
+enum { ROWS = sizeof table / sizeof table[0] };
+
+/** What a command is called, what it takes, and what it does. */
+static const struct command_text {
+    enum command command;
+    const char *name, *arguments, *text;
+} commands[] = {
+    {COMMAND_RUN, "run", "KERNEL OPERAND...",
+     "Compute a kernel for every task and write the results to a new HDF5 file.\v"
+     "An operand is FILE.h5:/path (the last axes are a matrix, those before them count tasks; a single matrix is "
+     "shared "
+     "by all tasks), or generated: random:2000x2000, normal:, ones:, zeros:, range:, with :f32|f64|c64|c128 and "
+     ":shared "
+     "at its end.\n\n"
+     "  mpirun -n 8 sheaf run matmul beams.h5:/a beams.h5:/b -o products.h5\n"
+     "  sheaf run inv random:100x100:f32 --count 1000 -o inverses.h5"},
+    {COMMAND_MAKE, "make", "FILE.h5 NAME=OPERAND...",
+     "Make an HDF5 file with generated operands.\v"
+     "  sheaf make beams.h5 a=random:2000x2000 b=random:2000x2000 --count 100"},
+    {COMMAND_INFO, "info", "[FILE.h5|KERNEL]",
+     "Show the kernels and this node; or one kernel; or what a results file holds.\v"
+     "  sheaf info\n  sheaf info matmul\n  sheaf info products.h5"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+const struct option_row *
+options_table(int *count)
+{
+    *count = ROWS;
+    return table;
+}
+
+/** The rows of a command as argp wants them; the key is the letter, or the row's number. */
+static void
+fill_argp_options(enum command command, struct argp_option options[OPTIONS_MAX], char texts[ROWS][512])
+{
+    int n = 0;
+    memset(options, 0, OPTIONS_MAX * sizeof options[0]);
+    for (int i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        if (!(row->commands & command))
+            continue;
+        snprintf(texts[i], sizeof texts[i], "%s%s%s%s", row->text, row->initial ? " (default: " : "",
+                 row->initial ? row->initial : "", row->initial ? ")" : "");
+        options[n].name = row->name;
+        options[n].key = row->letter ? row->letter : KEY_BASE + i;
+        options[n].arg = row->value;
+        options[n].doc = texts[i];
+        n++;
+    }
+}
+
+static bool
+parse_integer(const char *text, bool suffixes, int64_t *value)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno || end == text)
+        return false;
+    static const char letters[] = "KMGT";
+    const char *letter = suffixes && *end ? strchr(letters, *end) : NULL;
+    if (letter) {
+        for (const char *l = letters; l <= letter; l++)
+            if (__builtin_mul_overflow(number, 1024, &number))
+                return false;
+        end++;
+    }
+    *value = number;
+    return *end == '\0';
+}
+
+/** The index of a word in "a|b|c", -1 where it is none of them. */
+static int
+find_choice(const char *choices, const char *word)
+{
+    size_t length = strlen(word);
+    int index = 0;
+    for (const char *at = choices; at; index++) {
+        const char *end = strchrnul(at, '|');
+        if ((size_t)(end - at) == length && strncmp(at, word, length) == 0)
+            return index;
+        at = *end ? end + 1 : NULL;
+    }
+    return -1;
+}
+
+static enum sheaf_status
+store_list_value(const struct option_row *row, const char *value, struct options *options, struct sheaf_error *error)
+{
+    if (options->parameter_count == row->greatest)
+        return sheaf_fail(error, SHEAF_USAGE, "--%s: given more than %lld times", row->name, (long long)row->greatest);
+    options->parameters[options->parameter_count++] = value;
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+store_value(const struct option_row *row, const char *value, struct options *options, struct sheaf_error *error)
+{
+    char *field = (char *)options + row->offset;
+    int64_t number;
+    switch (row->kind) {
+    case OPTION_FLAG:
+        *(bool *)field = true;
+        return SHEAF_OK;
+    case OPTION_TEXT:
+        if (!*value)
+            return sheaf_fail(error, SHEAF_USAGE, "--%s: expected %s, found nothing", row->name, row->value);
+        memcpy(field, &value, sizeof value);
+        return SHEAF_OK;
+    case OPTION_LIST:
+        return store_list_value(row, value, options, error);
+    case OPTION_CHOICE:
+        *(int *)field = find_choice(row->value, value);
+        if (*(int *)field < 0)
+            return sheaf_fail(error, SHEAF_USAGE, "--%s: expected %s, found \"%s\"", row->name, row->value, value);
+        return SHEAF_OK;
+    case OPTION_INTEGER:
+    case OPTION_SIZE:
+        if (!parse_integer(value, row->kind == OPTION_SIZE, &number) || number < row->least || number > row->greatest)
+            return sheaf_fail(error, SHEAF_USAGE, "--%s: expected a whole number from %lld to %lld%s, found \"%s\"",
+                              row->name, (long long)row->least, (long long)row->greatest,
+                              row->kind == OPTION_SIZE ? " (suffixes K, M, G, T)" : "", value);
+        memcpy(field, &number, sizeof number);
+        return SHEAF_OK;
+    }
+    return sheaf_fail(error, SHEAF_INTERNAL, "--%s: of no kind", row->name);
+}
+
+/** What argp's callback works on. */
+struct parsing {
+    struct options *options;
+    struct sheaf_error *error;
+    enum sheaf_status status;
+};
+
+static error_t
+take_option(int key, char *value, struct argp_state *state)
+{
+    struct parsing *parsing = state->input;
+    struct options *options = parsing->options;
+    if (key == ARGP_KEY_ARG) {
+        options->operands[options->operand_count++] = value;
+        return 0;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        if (!(row->commands & options->command) || key != (row->letter ? row->letter : KEY_BASE + i))
+            continue;
+        parsing->status = store_value(row, value, options, parsing->error);
+        return parsing->status == SHEAF_OK ? 0 : EINVAL;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct command_text *
+find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/** What stands before or instead of a command. */
+static enum sheaf_status
+parse_without_command(const char *word, struct options *options, struct sheaf_error *error)
+{
+    options->help = !word || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+    options->version = word && (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0);
+    if (options->help || options->version)
+        return SHEAF_OK;
+    return sheaf_fail(error, SHEAF_USAGE, "no command \"%s\"; there are run, make and info (sheaf --help)", word);
+}
+
+enum sheaf_status
+options_parse(int argument_count, char **arguments, bool speak, struct options *options, struct sheaf_error *error)
+{
+    memset(options, 0, sizeof *options);
+    options->argument_count = argument_count;
+    options->arguments = arguments;
+    const char *word = argument_count > 1 ? arguments[1] : NULL;
+    const struct command_text *command = word ? find_command(word) : NULL;
+    if (!command)
+        return parse_without_command(word, options, error);
+    options->command = command->command;
+
+    // argp reorders what it parses: the command line that is kept, and the operands, are copies of the pointers.
+    static char *kept[2][4096];
+    if (argument_count >= 4096)
+        return sheaf_fail(error, SHEAF_USAGE, "more than 4095 arguments; use a wildcard in quotes, or a list file");
+    memcpy(kept[0], arguments, (size_t)argument_count * sizeof arguments[0]);
+    options->arguments = kept[0];
+    options->operands = kept[1];
+
+    struct argp_option rows[OPTIONS_MAX];
+    static char texts[ROWS][512];
+    fill_argp_options(command->command, rows, texts);
+    struct argp argp = {rows, take_option, command->arguments, command->text, NULL, NULL, NULL};
+    struct parsing parsing = {options, error, SHEAF_OK};
+    char name[64];
+    snprintf(name, sizeof name, "sheaf %s", command->name);
+    char *first = arguments[1];
+    arguments[1] = name;
+    unsigned flags = ARGP_NO_EXIT | ARGP_NO_HELP | (speak ? 0 : ARGP_NO_ERRS);
+    error_t failed = argp_parse(&argp, argument_count - 1, arguments + 1, flags, NULL, &parsing);
+    arguments[1] = first;
+    if (failed && parsing.status == SHEAF_OK)
+        return sheaf_fail(error, SHEAF_USAGE, "%s: cannot understand these options (%s --help shows them)", name, name);
+    return parsing.status;
+}
+
+static void
+print_program_help(FILE *stream)
+{
+    fprintf(stream, "Usage: sheaf COMMAND ...   or   mpirun -n RANKS sheaf COMMAND ...\n\n"
+                    "One matrix kernel over many independent inputs: spread over MPI ranks, each task computed with a\n"
+                    "tunable number of BLAS threads, read from HDF5 and written to HDF5.\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(stream, "  sheaf %-4s %-24s %.*s\n", commands[i].name, commands[i].arguments,
+                (int)strcspn(commands[i].text, "\v"), commands[i].text);
+    fprintf(stream, "\n  sheaf COMMAND --help shows its options; sheaf --version the version.\n\n"
+                    "Exit codes: 0 every task done, 1 some tasks failed, 64 usage, 65 bad data, 66 no input,\n"
+                    "70 a fault of Sheaf's, 71 not enough memory, 73 cannot create the output, 74 I/O error,\n"
+                    "75 interrupted.\n");
+}
+
+void
+options_print_help(enum command command, FILE *stream)
+{
+    for (int i = 0; i < COMMANDS; i++) {
+        if (commands[i].command != command)
+            continue;
+        struct argp_option rows[OPTIONS_MAX];
+        static char texts[ROWS][512];
+        fill_argp_options(command, rows, texts);
+        struct argp argp = {rows, take_option, commands[i].arguments, commands[i].text, NULL, NULL, NULL};
+        char name[64];
+        snprintf(name, sizeof name, "sheaf %s", commands[i].name);
+        argp_help(&argp, stream, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, name);
+        return;
+    }
+    print_program_help(stream);
+}

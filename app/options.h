@@ -1,0 +1,80 @@
+/**
+ * @file options.h
+ * The command line. One table (options.c) holds every option: parsing, --help and, later, the manual
+ * page and completion come from it.
+ */
+#ifndef SHEAF_OPTIONS_H
+#define SHEAF_OPTIONS_H
+
+#include "sheaf/status.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum command { COMMAND_NONE = 0, COMMAND_RUN = 1, COMMAND_MAKE = 2, COMMAND_INFO = 4 };
+
+/** In what order chunks are handed out. */
+enum options_order { ORDER_LONGEST = 0, ORDER_REVERSE = 1 };
+
+/** How progress is shown. */
+enum options_progress { PROGRESS_AUTO = 0, PROGRESS_LINE = 1, PROGRESS_LOG = 2, PROGRESS_NONE = 3 };
+
+enum { OPTIONS_PARAMETERS_MAX = 8 };
+
+/** A parsed command line. Texts point into argv. */
+struct options {
+    enum command command;
+    int operand_count;
+    char **operands; /**< what stands beside the options: kernel and operands */
+    const char *output;
+    const char *layout;
+    const char *parameters[OPTIONS_PARAMETERS_MAX + 1]; /**< "name=value", ends with NULL */
+    int parameter_count;
+    int64_t count; /**< tasks; 0: the operands tell */
+    uint64_t seed;
+    int64_t memory; /**< bytes a node may use; 0: what is free */
+    bool overwrite, dry_run, help, version;
+    int order;    /**< enum options_order */
+    int progress; /**< enum options_progress */
+    int argument_count;
+    char **arguments; /**< the whole command line */
+};
+
+/** What kind of value an option takes. */
+enum option_kind {
+    OPTION_FLAG,
+    OPTION_INTEGER, /**< int64_t within [least, greatest] */
+    OPTION_SIZE,    /**< bytes, with suffix K, M, G or T (powers of 1024) */
+    OPTION_TEXT,
+    OPTION_LIST,   /**< text that may be given several times */
+    OPTION_CHOICE, /**< int: index into `choices` ("a|b|c") */
+};
+
+/** A row of the option table. */
+struct option_row {
+    const char *name;
+    char letter; /**< short option; 0: none */
+    enum option_kind kind;
+    unsigned commands; /**< set of enum command */
+    const char *value; /**< name of the value in --help, with its unit; for a choice "a|b|c" */
+    int64_t least, greatest;
+    const char *initial; /**< the default, as --help shows it; NULL: none */
+    bool changes_results;
+    size_t offset; /**< of the field in struct options */
+    const char *text;
+};
+
+/** @return the option table; *count rows */
+const struct option_row *options_table(int *count);
+
+/**
+ * Parse a command line. Prints nothing unless `speak` (getopt's own complaints about unknown options).
+ * @return SHEAF_OK (also for --help and --version: the flags tell), or SHEAF_USAGE with what is wrong
+ */
+enum sheaf_status options_parse(int argument_count, char **arguments, bool speak, struct options *options,
+                                struct sheaf_error *error);
+
+/** Print the help of a command; COMMAND_NONE: of the program. */
+void options_print_help(enum command command, FILE *stream);
+
+#endif

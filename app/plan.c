@@ -1,0 +1,198 @@
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int64_t
+plan_array_bytes(const struct sheaf_array *array)
+{
+    int64_t bytes = 0;
+    sheaf_shape_bytes(&array->shape, array->type, &bytes);
+    return bytes;
+}
+
+static int64_t
+greatest_common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/** Fewest tasks whose outputs all end on page borders: a power of two, for a page is one. */
+static int64_t
+tasks_per_page_border(int output_count, const int64_t *output_bytes)
+{
+    int64_t most = 1;
+    for (int i = 0; i < output_count; i++) {
+        int64_t tasks = PLAN_PAGE / greatest_common_divisor(PLAN_PAGE, output_bytes[i]);
+        most = tasks > most ? tasks : most;
+    }
+    return most;
+}
+
+int64_t
+plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count, const int64_t *output_bytes)
+{
+    int64_t count = PLAN_GRID_TASKS;
+    if (task_bytes > 0 && PLAN_GRID_BYTES / task_bytes < count)
+        count = PLAN_GRID_BYTES / task_bytes;
+    if (task_flops > 0 && (double)PLAN_GRID_FLOPS / task_flops < (double)count)
+        count = (int64_t)((double)PLAN_GRID_FLOPS / task_flops);
+    if (count < 1)
+        count = 1;
+    int64_t border = tasks_per_page_border(output_count, output_bytes);
+    if (border <= count)
+        count -= count % border;
+    return count < tasks ? count : tasks;
+}
+
+static double
+task_seconds(const struct plan_class *class)
+{
+    double bytes = (double)class->input_bytes + (double)class->output_bytes + class->cost.bytes;
+    return class->cost.flops / PLAN_NOMINAL_FLOPS + bytes / PLAN_NOMINAL_BANDWIDTH;
+}
+
+static enum sheaf_status
+settle_class(const struct sheaf_kernel *kernel, const struct plan_request *request, struct plan_class *class,
+             struct sheaf_error *error)
+{
+    const struct sheaf_problem *problem = &request->problem;
+    int64_t output_bytes[SHEAF_OUTPUTS_MAX];
+    class->problem = *problem;
+    memcpy(class->shared, request->shared, sizeof class->shared);
+    class->tasks = request->tasks;
+    for (int i = 0; i < problem->input_count; i++)
+        if (!request->shared[i])
+            class->input_bytes += plan_array_bytes(&problem->inputs[i]);
+    for (int i = 0; i < problem->output_count; i++) {
+        output_bytes[i] = plan_array_bytes(&problem->outputs[i]);
+        class->output_bytes += output_bytes[i];
+    }
+    if (kernel->cost)
+        kernel->cost(problem, &class->cost);
+    class->workspace_bytes = kernel->workspace_bytes ? kernel->workspace_bytes(problem) : 0;
+
+    int64_t total;
+    if (!sheaf_multiply(class->tasks, class->input_bytes + class->output_bytes + 1, &total))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: %lld tasks of %lld bytes pass what 64 bits can count",
+                          kernel->name, (long long)class->tasks, (long long)(class->input_bytes + class->output_bytes));
+    class->tasks_per_chunk = plan_grid(class->tasks, class->input_bytes + class->output_bytes, class->cost.flops,
+                                       problem->output_count, output_bytes);
+    class->chunks = (class->tasks + class->tasks_per_chunk - 1) / class->tasks_per_chunk;
+    class->chunk_seconds = task_seconds(class) * (double)class->tasks_per_chunk;
+    return SHEAF_OK;
+}
+
+/** Order of classes by cost, longest chunks first; equal ones as they come. Few classes: insertion. */
+static void
+order_classes(struct plan *plan)
+{
+    for (int i = 0; i < plan->class_count; i++) {
+        int at = i;
+        while (at > 0 && plan->classes[plan->by_cost[at - 1]].chunk_seconds < plan->classes[i].chunk_seconds) {
+            plan->by_cost[at] = plan->by_cost[at - 1];
+            at--;
+        }
+        plan->by_cost[at] = i;
+    }
+    int64_t before = 0;
+    for (int i = 0; i < plan->class_count; i++) {
+        plan->first_of_order[i] = before;
+        before += plan->classes[plan->by_cost[i]].chunks;
+    }
+}
+
+enum sheaf_status
+plan_build(const struct sheaf_kernel *kernel, int class_count, const struct plan_request *requests, bool reversed,
+           struct plan **out, struct sheaf_error *error)
+{
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (plan) {
+        plan->classes = calloc((size_t)class_count, sizeof *plan->classes);
+        plan->by_cost = calloc((size_t)class_count, sizeof *plan->by_cost);
+        plan->first_of_order = calloc((size_t)class_count, sizeof *plan->first_of_order);
+    }
+    if (!plan || !plan->classes || !plan->by_cost || !plan->first_of_order) {
+        plan_destroy(plan);
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for a plan of %d classes", class_count);
+    }
+    plan->kernel = kernel;
+    plan->class_count = class_count;
+    plan->reversed = reversed;
+    for (int i = 0; i < class_count; i++) {
+        struct plan_class *class = &plan->classes[i];
+        enum sheaf_status status = settle_class(kernel, &requests[i], class, error);
+        if (status) {
+            plan_destroy(plan);
+            return status;
+        }
+        class->first_position = plan->tasks;
+        class->first_chunk = plan->chunks;
+        plan->tasks += class->tasks;
+        plan->chunks += class->chunks;
+        plan->flops += class->cost.flops * (double)class->tasks;
+        plan->input_bytes += class->input_bytes * class->tasks;
+        plan->output_bytes += class->output_bytes * class->tasks;
+        for (int k = 0; k < class->problem.input_count; k++)
+            if (class->shared[k])
+                plan->input_bytes += plan_array_bytes(&class->problem.inputs[k]);
+    }
+    order_classes(plan);
+    *out = plan;
+    return SHEAF_OK;
+}
+
+void
+plan_destroy(struct plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->classes);
+    free(plan->by_cost);
+    free(plan->first_of_order);
+    free(plan);
+}
+
+struct plan_chunk
+plan_at(const struct plan *plan, int64_t place)
+{
+    if (plan->reversed)
+        place = plan->chunks - 1 - place;
+    int low = 0, high = plan->class_count - 1;
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (plan->first_of_order[middle] <= place)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    int index = plan->by_cost[low];
+    const struct plan_class *class = &plan->classes[index];
+    int64_t within = place - plan->first_of_order[low];
+    int64_t first = within * class->tasks_per_chunk;
+    int64_t left = class->tasks - first;
+    return (struct plan_chunk){.chunk = class->first_chunk + within,
+                               .class_index = index,
+                               .first = first,
+                               .count = left < class->tasks_per_chunk ? left : class->tasks_per_chunk};
+}
+
+double
+plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chunk)
+{
+    return task_seconds(&plan->classes[chunk->class_index]) * (double)chunk->count;
+}
+
+double
+plan_seconds(const struct plan *plan)
+{
+    double seconds = 0;
+    for (int i = 0; i < plan->class_count; i++)
+        seconds += task_seconds(&plan->classes[i]) * (double)plan->classes[i].tasks;
+    return seconds;
+}

@@ -1,0 +1,85 @@
+/**
+ * @file plan.h
+ * Kernel and operands -> classes -> chunks, in order of cost. Pure: no MPI, clock or files.
+ *
+ * Memory grows with the number of classes, not of tasks or chunks: which tasks a chunk holds is
+ * computed from its number. The grid (FORMAT.md) depends on the class alone, never on ranks or speed.
+ */
+#ifndef SHEAF_PLAN_H
+#define SHEAF_PLAN_H
+
+#include "sheaf/kernel.h"
+
+/** Constants of the chunk grid; they are stored in the results file. */
+#define PLAN_GRID_BYTES INT64_C(2097152)
+#define PLAN_GRID_FLOPS INT64_C(1000000000)
+#define PLAN_GRID_TASKS INT64_C(16384)
+#define PLAN_PAGE INT64_C(4096)
+
+/** Nominal speed of a core: orders chunks and weighs progress, decides nothing about results. */
+#define PLAN_NOMINAL_FLOPS 4e10
+#define PLAN_NOMINAL_BANDWIDTH 5e9
+
+/** All tasks with the same shapes and types. */
+struct plan_class {
+    struct sheaf_problem problem;
+    bool shared[SHEAF_OPERANDS_MAX]; /**< inputs that all tasks share */
+    int64_t tasks, first_position, first_chunk, chunks, tasks_per_chunk;
+    struct sheaf_cost cost;  /**< of a task */
+    int64_t input_bytes;     /**< of a task, without shared inputs */
+    int64_t output_bytes;    /**< of a task */
+    int64_t workspace_bytes; /**< of a worker */
+    double chunk_seconds;    /**< nominal, of a full chunk */
+};
+
+struct plan {
+    const struct sheaf_kernel *kernel;
+    int class_count;
+    struct plan_class *classes;
+    int *by_cost;            /**< class numbers, longest chunks first */
+    int64_t *first_of_order; /**< number of chunks in the classes before by_cost[i] */
+    int64_t tasks, chunks;
+    double flops;                      /**< of all tasks */
+    int64_t input_bytes, output_bytes; /**< of all tasks; shared inputs counted once */
+    bool reversed;
+};
+
+/** A chunk: `count` positions of a class from `first` on. */
+struct plan_chunk {
+    int64_t chunk;
+    int class_index;
+    int64_t first;
+    int64_t count;
+};
+
+/** A class as it goes into a plan. */
+struct plan_request {
+    struct sheaf_problem problem; /**< settled: outputs too */
+    bool shared[SHEAF_OPERANDS_MAX];
+    int64_t tasks; /**< at least 1 */
+};
+
+/**
+ * Build a plan.
+ * @return SHEAF_OK; SHEAF_BAD_DATA where sizes overflow; SHEAF_NO_RESOURCES without memory
+ */
+enum sheaf_status plan_build(const struct sheaf_kernel *kernel, int class_count, const struct plan_request *requests,
+                             bool reversed, struct plan **plan, struct sheaf_error *error);
+void plan_destroy(struct plan *plan);
+
+/** The chunk that is handed out at a place of the order, 0 to chunks - 1. */
+struct plan_chunk plan_at(const struct plan *plan, int64_t place);
+
+/** Nominal seconds of a chunk. */
+double plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chunk);
+
+/** Nominal seconds of the whole plan on one core. */
+double plan_seconds(const struct plan *plan);
+
+/** Tasks per chunk by the grid's formula (FORMAT.md). */
+int64_t plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count, const int64_t *output_bytes);
+
+/** Bytes of one task of an array. Its size was checked when the problem was settled. */
+int64_t plan_array_bytes(const struct sheaf_array *array);
+
+#endif

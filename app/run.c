@@ -1,0 +1,181 @@
+#include "run.h"
+#include "job.h"
+#include "list.h"
+#include "parameters.h"
+#include "signature.h"
+
+#include <string.h>
+
+/** The first operand whose leading axes count tasks, -1 where none has any. */
+static int
+first_counting(int operand_count, const struct source_map *operands)
+{
+    for (int i = 0; i < operand_count; i++)
+        if (!operands[i].shared && !operands[i].countless)
+            return i;
+    return -1;
+}
+
+static enum sheaf_status
+check_same_lead(const struct source_map *a, const struct source_map *b, struct sheaf_error *error)
+{
+    char text_a[SHEAF_SHAPE_TEXT], text_b[SHEAF_SHAPE_TEXT];
+    if (sheaf_shape_equal(&a->array.lead, &b->array.lead))
+        return SHEAF_OK;
+    return sheaf_fail(
+        error, SHEAF_BAD_DATA,
+        "operands count tasks differently: %s over %s, %s over %s; their leading axes must be equal, or one of "
+        "them a single matrix",
+        a->text, sheaf_shape_format(&a->array.lead, text_a), b->text, sheaf_shape_format(&b->array.lead, text_b));
+}
+
+/** Tasks where no operand has leading axes. */
+static enum sheaf_status
+settle_by_count(int operand_count, const struct source_map *operands, int64_t count, struct sheaf_shape *lead,
+                int64_t *tasks, struct sheaf_error *error)
+{
+    for (int i = 0; i < operand_count && count == 0; i++)
+        if (operands[i].countless)
+            return sheaf_fail(error, SHEAF_USAGE, "%s: how many? No dataset gives the number of tasks; give --count N",
+                              operands[i].text);
+    *tasks = count > 0 ? count : 1;
+    lead->ndim = count > 0;
+    lead->extent[0] = *tasks;
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+run_settle_tasks(int operand_count, const struct source_map *operands, int64_t count, struct sheaf_shape *lead,
+                 int64_t *tasks, struct sheaf_error *error)
+{
+    memset(lead, 0, sizeof *lead);
+    int first = first_counting(operand_count, operands);
+    if (first < 0)
+        return settle_by_count(operand_count, operands, count, lead, tasks, error);
+    for (int i = first + 1; i < operand_count; i++) {
+        if (operands[i].shared || operands[i].countless)
+            continue;
+        enum sheaf_status status = check_same_lead(&operands[first], &operands[i], error);
+        if (status)
+            return status;
+    }
+    *lead = operands[first].array.lead;
+    if (!sheaf_shape_count(lead, tasks) || *tasks < 1)
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: no tasks, or more than 64 bits can count", operands[first].text);
+    if (count > 0 && count != *tasks)
+        return sheaf_fail(error, SHEAF_USAGE, "--count %lld: %s has %lld tasks; leave --count out", (long long)count,
+                          operands[first].text, (long long)*tasks);
+    return SHEAF_OK;
+}
+
+void
+run_fill_outputs(int output_count, const struct sheaf_array *arrays, const char *const *names,
+                 const struct sheaf_shape *lead, struct store_output *outputs)
+{
+    for (int i = 0; i < output_count; i++) {
+        snprintf(outputs[i].name, sizeof outputs[i].name, "%s", names[i]);
+        outputs[i].array.type = arrays[i].type;
+        outputs[i].array.lead = *lead;
+        outputs[i].array.core = arrays[i].shape;
+        outputs[i].shared = false;
+    }
+}
+
+static enum sheaf_status
+find_kernel(const char *name, const struct sheaf_kernel **kernel, struct sheaf_error *error)
+{
+    char names[512] = "";
+    *kernel = kernel_find(name);
+    if (*kernel)
+        return SHEAF_OK;
+    for (const struct sheaf_kernel *const *k = kernel_list(); *k; k++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? ", " : "", (*k)->name);
+    return sheaf_fail(error, SHEAF_USAGE, "no kernel \"%s\"; there are %s (sheaf info)", name, names);
+}
+
+static enum sheaf_status
+describe_operands(const struct sheaf_kernel *kernel, const struct options *options, struct job_map *map,
+                  struct sheaf_error *error)
+{
+    struct signature signature;
+    int given = options->operand_count - 1;
+    enum sheaf_status status = signature_parse(kernel->signature, &signature, error);
+    if (status)
+        return status;
+    if (given < signature.input_count || (given > signature.input_count && !signature.variadic) ||
+        given > SHEAF_OPERANDS_MAX)
+        return sheaf_fail(error, SHEAF_USAGE, "%s takes %d operand%s%s, %s; %d given", kernel->name,
+                          signature.input_count, signature.input_count == 1 ? "" : "s",
+                          signature.variadic ? " or more" : "", kernel->signature, given);
+    map->input_count = map->operand_count = given;
+    for (int i = 0; i < given && !status; i++)
+        status = source_describe(options->operands[i + 1], signature_input_ndim(&signature, i), (uint32_t)i,
+                                 options->seed, &map->operands[i], error);
+    return status;
+}
+
+static enum sheaf_status
+match(const struct sheaf_kernel *kernel, const struct options *options, struct job_map *map, struct sheaf_error *error)
+{
+    struct sheaf_problem *problem = &map->request.problem;
+    const char *labels[SHEAF_OPERANDS_MAX];
+    parameters_set_initial(kernel, problem);
+    for (int i = 0; i < options->parameter_count; i++) {
+        enum sheaf_status status = parameters_parse(kernel, options->parameters[i], problem, error);
+        if (status)
+            return status;
+    }
+    problem->input_count = map->input_count;
+    for (int i = 0; i < map->input_count; i++) {
+        labels[i] = map->operands[i].text;
+        map->request.shared[i] = map->operands[i].shared;
+        problem->inputs[i].type = map->operands[i].array.type;
+        problem->inputs[i].shape = map->operands[i].array.core;
+    }
+    return signature_match(kernel, problem, labels, error);
+}
+
+/** An operand without leading axes of its own stands for every task; a single entry is every task's too. */
+static enum sheaf_status
+prepare(const struct options *options, struct job_map *map, struct sheaf_error *error)
+{
+    const struct sheaf_kernel *kernel;
+    if (options->operand_count < 1)
+        return sheaf_fail(error, SHEAF_USAGE,
+                          "which kernel? sheaf run KERNEL OPERAND... -o OUT.h5 (sheaf info lists kernels)");
+    enum sheaf_status status = find_kernel(options->operands[0], &kernel, error);
+    if (!status && !options->output && !options->dry_run)
+        status = sheaf_fail(error, SHEAF_USAGE, "where to? give the results file with -o OUT.h5");
+    if (!status)
+        status = describe_operands(kernel, options, map, error);
+    if (!status)
+        status = match(kernel, options, map, error);
+    if (!status)
+        status =
+            run_settle_tasks(map->operand_count, map->operands, options->count, &map->lead, &map->request.tasks, error);
+    if (status)
+        return status;
+    snprintf(map->kernel, sizeof map->kernel, "%s", kernel->name);
+    map->output_count = map->request.problem.output_count;
+    run_fill_outputs(map->output_count, map->request.problem.outputs, kernel->output_names, &map->lead, map->outputs);
+    return SHEAF_OK;
+}
+
+static const struct sheaf_kernel *
+map_kernel(const struct job_map *map)
+{
+    return kernel_find(map->kernel);
+}
+
+static const char *
+output_path(const struct options *options)
+{
+    return options->output;
+}
+
+enum sheaf_status
+run_command(const struct options *options, struct comm *comm, struct sheaf_error *error)
+{
+    static const struct job_command command = {"sheaf run", prepare, map_kernel, output_path};
+    return job_run(&command, options, comm, error);
+}

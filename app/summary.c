@@ -1,0 +1,314 @@
+#include "summary.h"
+#include "blas.h"
+#include "engine.h"
+#include "node.h"
+#include "progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NODES_SHOWN = 8, RANKS_SHOWN = 8, FAILED_SHOWN = 20, BINDING_BYTES = 64 };
+
+char *
+summary_format_quantity(double value, const char *unit, char text[32])
+{
+    static const char *const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+    int i = 0;
+    while (value >= 999.5 && i < 6) {
+        value /= 1000;
+        i++;
+    }
+    // "%.3g" would write 100 as 1e+02 were it rounded up from below: three digits are cut by size instead.
+    snprintf(text, 32, "%.*f %s%s", value >= 100 || i == 0 ? 0 : value >= 10 ? 1 : 2, value, prefixes[i], unit);
+    return text;
+}
+
+static char *
+format_array(const struct sheaf_array *array, char text[SHEAF_SHAPE_TEXT + 8])
+{
+    char shape[SHEAF_SHAPE_TEXT];
+    snprintf(text, SHEAF_SHAPE_TEXT + 8, "%s %s", sheaf_shape_format(&array->shape, shape),
+             sheaf_type_name(array->type));
+    return text;
+}
+
+/** "100 tasks of (2000, 2000) f64, (2000, 2000) f64" */
+static void
+print_class(const struct plan_class *class, FILE *stream)
+{
+    char text[SHEAF_SHAPE_TEXT + 8];
+    fprintf(stream, "%lld task%s of ", (long long)class->tasks, class->tasks == 1 ? "" : "s");
+    for (int i = 0; i < class->problem.input_count; i++)
+        fprintf(stream, "%s%s%s", i ? ", " : "", format_array(&class->problem.inputs[i], text),
+                class->shared[i] ? " shared" : "");
+}
+
+void
+summary_print_headline(const struct job *job, FILE *stream)
+{
+    char flops[32], in[32], out[32];
+    if (job->place.rank != 0 || job->plan->class_count == 0)
+        return;
+    const struct plan *plan = job->plan;
+    if (strcmp(job->command->program, "sheaf make") == 0)
+        fprintf(stream, "make · ");
+    else
+        fprintf(stream, "%s %s · ", job->kernel->name, job->kernel->signature);
+    print_class(&plan->classes[0], stream);
+    if (plan->flops > 0)
+        fprintf(stream, " · %s", summary_format_quantity(plan->flops, "FLOP", flops));
+    fprintf(stream, " · %s in, %s out\n", summary_format_quantity((double)plan->input_bytes, "B", in),
+            summary_format_quantity((double)plan->output_bytes, "B", out));
+}
+
+/** What each rank tells rank 0 about its place. */
+struct rank_line {
+    char host[COMM_HOST_BYTES];
+    char binding[BINDING_BYTES];
+    char warning[512];
+    int32_t node, local_rank, cores, active;
+    int64_t memory;
+};
+
+static void
+print_layout(const struct job *job, FILE *stream)
+{
+    struct blas_library blas;
+    const struct layout *layout = &job->layout;
+    blas_describe(&blas);
+    fprintf(stream, "%s %s, %s · layout %dx%d:%d: %d rank%s per node, %d core%s each, %s\n", blas.name, blas.core,
+            blas_threading_name(blas.threading), layout->ranks, layout->threads, layout->width, layout->ranks,
+            layout->ranks == 1 ? "" : "s", layout->threads, layout->threads == 1 ? "" : "s",
+            layout->threads == 1 ? "one task at a time"
+            : layout->width == 1 ? "threads work on tasks"
+                                 : "BLAS threads work on one task");
+}
+
+/** One line of a node: lines[0] is its leader's. */
+static void
+print_node(const struct rank_line *lines, int ranks, int first_rank, FILE *stream)
+{
+    char memory[32];
+    int parked = 0;
+    fprintf(stream, "%s: %d core%s, %s · ", lines[0].host, lines[0].cores, lines[0].cores == 1 ? "" : "s",
+            summary_format_quantity((double)lines[0].memory, "B", memory));
+    for (int i = 0; i < ranks; i++) {
+        if (!lines[i].active) {
+            parked++;
+            continue;
+        }
+        if (i < RANKS_SHOWN || i == ranks - 1)
+            fprintf(stream, "%srank %d @ %s: CPU %s", i ? " · " : "", first_rank + i, lines[i].host, lines[i].binding);
+        else if (i == RANKS_SHOWN)
+            fprintf(stream, " · ...");
+    }
+    if (parked)
+        fprintf(stream, " · %d parked", parked);
+    fprintf(stream, "\n");
+    if (lines[0].warning[0])
+        fprintf(stderr, "sheaf: %s\n", lines[0].warning);
+}
+
+static void
+print_all_nodes(const struct rank_line *lines, int size, int node_count, FILE *stream)
+{
+    for (int first = 0, shown = 0; first < size; shown++) {
+        int ranks = 1;
+        while (first + ranks < size && lines[first + ranks].node == lines[first].node)
+            ranks++;
+        if (shown == NODES_SHOWN && node_count > NODES_SHOWN + 1) {
+            fprintf(stream, "... and %d more nodes\n", node_count - NODES_SHOWN);
+            break;
+        }
+        print_node(&lines[first], ranks, first, stream);
+        first += ranks;
+    }
+    fflush(stream);
+}
+
+static int
+compare_lines(const void *a, const void *b)
+{
+    const struct rank_line *left = a, *right = b;
+    return left->node != right->node ? (left->node > right->node) - (left->node < right->node)
+                                     : (left->local_rank > right->local_rank) - (left->local_rank < right->local_rank);
+}
+
+void
+summary_print_nodes(const struct job *job, FILE *stream)
+{
+    struct rank_line mine = {.node = job->place.node,
+                             .local_rank = job->place.local_rank,
+                             .cores = team_cores(job->team),
+                             .active = job->place.local_rank < job->layout.ranks,
+                             .memory = node_memory_total()};
+    char warning[TEAM_TEXT_BYTES];
+    snprintf(mine.host, sizeof mine.host, "%s", job->place.host);
+    team_format_binding(job->team, mine.binding, sizeof mine.binding);
+    team_audit(job->team, &job->layout, job->place.host, warning);
+    snprintf(mine.warning, sizeof mine.warning, "%.511s", warning);
+    bool root = job->place.rank == 0;
+    struct rank_line *lines = root ? calloc((size_t)job->place.size, sizeof *lines) : NULL;
+    if (root && !lines)
+        comm_abort(job->comm, SHEAF_NO_RESOURCES);
+    comm_gather(job->comm, &mine, sizeof mine, lines);
+    if (root) {
+        print_layout(job, stream);
+        qsort(lines, (size_t)job->place.size, sizeof *lines, compare_lines);
+        print_all_nodes(lines, job->place.size, job->place.node_count, stream);
+    }
+    free(lines);
+}
+
+static const char *
+status_text(uint8_t status)
+{
+    static const char *const texts[SHEAF_TASK_STATUS_COUNT] = {
+        "pending",       "done",       "singular",   "not positive definite", "not converged", "not finite", "overflow",
+        "kernel failed", "unreadable", "quarantined"};
+    return status < SHEAF_TASK_STATUS_COUNT ? texts[status] : "?";
+}
+
+/** A task as users count: its place in the leading axes. */
+static void
+print_task(const struct sheaf_shape *lead, int64_t task, FILE *stream)
+{
+    int64_t index[SHEAF_NDIM_MAX];
+    int64_t rest = task;
+    for (int i = lead->ndim - 1; i >= 0; i--) {
+        index[i] = rest % lead->extent[i];
+        rest /= lead->extent[i];
+    }
+    fprintf(stream, "  task %lld", (long long)task);
+    for (int i = 0; i < lead->ndim && lead->ndim > 1; i++)
+        fprintf(stream, "%s%lld%s", i ? ", " : " [", (long long)index[i], i == lead->ndim - 1 ? "]" : "");
+}
+
+/** The first failed tasks, with their reasons. */
+static enum sheaf_status
+print_failures(const struct job *job, FILE *stream, struct sheaf_error *error)
+{
+    enum { PIECE = 65536 };
+    uint8_t *status = malloc(PIECE);
+    int32_t *info = malloc(PIECE * sizeof *info);
+    enum sheaf_status outcome =
+        status && info ? SHEAF_OK : sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for a report");
+    int64_t shown = 0;
+    for (int64_t first = 0; !outcome && first < job->plan->tasks && shown < FAILED_SHOWN; first += PIECE) {
+        int64_t count = job->plan->tasks - first < PIECE ? job->plan->tasks - first : PIECE;
+        outcome = store_read_status(job->store, first, count, status, info, error);
+        for (int64_t i = 0; !outcome && i < count && shown < FAILED_SHOWN; i++) {
+            if (status[i] <= SHEAF_TASK_DONE)
+                continue;
+            print_task(&job->map.lead, first + i, stream);
+            fprintf(stream, "  %s (info %d)\n", status_text(status[i]), info[i]);
+            shown++;
+        }
+    }
+    if (!outcome && job->totals.failed > shown)
+        fprintf(stream, "  ... and %lld more\n", (long long)(job->totals.failed - shown));
+    free(status);
+    free(info);
+    return outcome;
+}
+
+static void
+print_shares(const struct queue_totals *totals, double work_seconds, FILE *stream)
+{
+    double all = work_seconds * 1e9 * (double)(totals->workers > 0 ? totals->workers : 1);
+    double compute = 100 * (double)totals->compute_ns / all;
+    double read = 100 * (double)totals->read_ns / all;
+    double write = 100 * (double)totals->write_ns / all;
+    double wait = 100 - compute - read - write;
+    fprintf(stream, "workers computed %.1f %%, read %.1f %%, wrote %.1f %%, waited %.1f %%\n", compute, read, write,
+            wait > 0 ? wait : 0);
+}
+
+static void
+print_datasets(const struct job *job, FILE *stream)
+{
+    char shape[SHEAF_SHAPE_TEXT], bytes[32];
+    const char *path = job->command->output(job->options);
+    fprintf(stream, "%s:", path);
+    for (int i = 0; i < job->map.output_count; i++) {
+        struct store_output *output = (struct store_output *)&job->map.outputs[i];
+        struct sheaf_shape whole = output->array.lead;
+        for (int k = 0; k < output->array.core.ndim && whole.ndim < SHEAF_NDIM_MAX; k++)
+            whole.extent[whole.ndim++] = output->array.core.extent[k];
+        fprintf(stream, "%s /%s %s %s", i ? "," : "", output->name, sheaf_shape_format(&whole, shape),
+                sheaf_type_name(output->array.type));
+    }
+    fprintf(stream, " · %s\n", summary_format_quantity((double)job->map.store.bytes, "B", bytes));
+}
+
+enum sheaf_status
+summary_print_end(const struct job *job, double seconds, FILE *stream, struct sheaf_error *error)
+{
+    const struct queue_totals *totals = &job->totals;
+    char time[32], rate[32], in[32], out[32];
+    fprintf(stream, "done: %lld task%s, %lld failed, %s", (long long)job->plan->tasks, job->plan->tasks == 1 ? "" : "s",
+            (long long)totals->failed, progress_format_seconds(seconds, time));
+    if (job->plan->chunks > 0) {
+        double work = job->work_seconds;
+        if (totals->flops > 0)
+            fprintf(stream, " · %s", summary_format_quantity((double)totals->flops / work, "FLOP/s", rate));
+        fprintf(stream, " · read %s, wrote %s · ",
+                summary_format_quantity((double)totals->bytes_read / work, "B/s", in),
+                summary_format_quantity((double)totals->bytes_written / work, "B/s", out));
+        print_shares(totals, work, stream);
+    } else {
+        fprintf(stream, "\n");
+    }
+    print_datasets(job, stream);
+    fflush(stream);
+    if (totals->failed == 0)
+        return SHEAF_OK;
+    fprintf(stderr, "sheaf: %s: %lld of %lld tasks failed, the rest is valid (exit 1)\n",
+            job->command->output(job->options), (long long)totals->failed, (long long)job->plan->tasks);
+    enum sheaf_status status = print_failures(job, stderr, error);
+    // The text was printed above: it is a table, not a line.
+    return status ? status : sheaf_fail(error, SHEAF_TASKS_FAILED, "%s", "");
+}
+
+enum sheaf_status
+summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *error)
+{
+    const struct plan *plan = job->plan;
+    const struct layout *layout = &job->layout;
+    char a[32], b[32], c[32];
+    summary_print_headline(job, stream);
+    for (int i = 0; i < plan->class_count; i++) {
+        const struct plan_class *class = &plan->classes[i];
+        fprintf(stream, "class %d of %d: ", i + 1, plan->class_count);
+        print_class(class, stream);
+        fprintf(stream, " -> ");
+        for (int k = 0; k < class->problem.output_count; k++)
+            fprintf(stream, "%s%s", k ? ", " : "",
+                    format_array(&class->problem.outputs[k], (char[SHEAF_SHAPE_TEXT + 8]){0}));
+        fprintf(stream, " · a task: %s, %s · %lld chunks of %lld\n",
+                summary_format_quantity(class->cost.flops, "FLOP", a),
+                summary_format_quantity((double)(class->input_bytes + class->output_bytes), "B", b),
+                (long long)class->chunks, (long long)class->tasks_per_chunk);
+    }
+    print_layout(job, stream);
+    struct engine_size size;
+    enum sheaf_status status =
+        engine_size(plan, layout, true, !job->map.results_in_memory, job->node_memory / layout->ranks, &size, error);
+    if (status)
+        return status;
+    fprintf(stream, "output: %s · memory per node: up to %s of %s: %d rank%s with %d buffers of %s\n",
+            summary_format_quantity((double)plan->output_bytes, "B", a),
+            summary_format_quantity((double)(layout->ranks * size.slots * size.slot_bytes), "B", b),
+            summary_format_quantity((double)job->node_memory, "B", c), layout->ranks, layout->ranks == 1 ? "" : "s",
+            size.slots, summary_format_quantity((double)size.slot_bytes, "B", (char[32]){0}));
+    int cores = layout->ranks * layout->threads < team_cores(job->team) ? layout->ranks * layout->threads
+                                                                        : team_cores(job->team);
+    double rate = blas_measure_rate() * cores * job->place.node_count;
+    double seconds = plan->flops / rate + (double)(plan->input_bytes + plan->output_bytes) / PLAN_NOMINAL_BANDWIDTH;
+    fprintf(stream,
+            "estimate: %s at %s (dgemm measured now on one core) and %s of input and output; slower disks add to it\n",
+            progress_format_seconds(seconds, a), summary_format_quantity(rate, "FLOP/s", b),
+            summary_format_quantity(PLAN_NOMINAL_BANDWIDTH, "B/s", c));
+    fprintf(stream, "dry run: nothing was computed or written\n");
+    return SHEAF_OK;
+}

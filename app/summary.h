@@ -1,0 +1,25 @@
+/**
+ * @file summary.h
+ * What a job prints before its start and after its end. Root only, but for summary_describe_nodes.
+ */
+#ifndef SHEAF_SUMMARY_H
+#define SHEAF_SUMMARY_H
+
+#include "job.h"
+
+/** "1.6 TFLOP", "3.2 GB", with 3 digits. @return text */
+char *summary_format_quantity(double value, const char *unit, char text[32]);
+
+/** The first line: kernel, tasks, sizes. */
+void summary_print_headline(const struct job *job, FILE *stream);
+
+/** BLAS, layout, and a line per node with its cores, memory and binding. Collective; prints at rank 0. */
+void summary_print_nodes(const struct job *job, FILE *stream);
+
+/** The closing lines: what was done, how fast, where it is, which tasks failed. */
+enum sheaf_status summary_print_end(const struct job *job, double seconds, FILE *stream, struct sheaf_error *error);
+
+/** What --dry-run says. */
+enum sheaf_status summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *error);
+
+#endif

@@ -1,0 +1,45 @@
+/**
+ * @file team.h
+ * The cores of a node: what they are, which rank gets which, and binding every thread of a process to them.
+ */
+#ifndef SHEAF_TEAM_H
+#define SHEAF_TEAM_H
+
+#include "comm.h"
+#include "layout.h"
+
+enum { TEAM_TEXT_BYTES = 4096 };
+
+/** Cores, as one rank finds them. */
+struct team;
+
+/**
+ * Look at the node: the union of its ranks' affinity masks, in physical cores, cut by the cgroup's quota.
+ * Collective over the node.
+ * @param[in] comm  NULL: this process alone, without MPI
+ */
+enum sheaf_status team_survey(struct comm *comm, struct team **team, struct sheaf_error *error);
+void team_destroy(struct team *team);
+
+/** Cores that the node offers to all its ranks together. */
+int team_cores(const struct team *team);
+
+/** Cores that this rank alone may use as it was started (for `sheaf info` without a launcher). */
+int team_own_cores(const struct team *team);
+
+/**
+ * Bind every thread of this process to its own cores: rank r of a layout gets cores r*T to r*T + T - 1. Where R x T passes the
+ * cores, all ranks share them all. Threads that are created later inherit the binding. Not collective.
+ */
+enum sheaf_status team_bind(struct team *team, int local_rank, const struct layout *layout, struct sheaf_error *error);
+
+/** Write "0-3,8" or "none": the cores this rank is bound to, as the system numbers its CPUs. */
+void team_format_binding(const struct team *team, char *text, int bytes);
+
+/**
+ * What users should know about cores and layout: a warning, or "".
+ * @param[out] text  one line, TEAM_TEXT_BYTES
+ */
+void team_audit(const struct team *team, const struct layout *layout, const char *host, char *text);
+
+#endif

@@ -1,0 +1,369 @@
+#include "engine_parts.h"
+#include "node.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct plan_class *
+class_of(const struct engine *engine, const struct slot *slot)
+{
+    return &engine->setup.plan->classes[slot->chunk.class_index];
+}
+
+enum queue_claim
+chunk_claim(struct engine *engine, struct slot *slot)
+{
+    int64_t place;
+    enum queue_claim claim = queue_take(engine->setup.queue, &place);
+    if (claim != QUEUE_CLAIMED)
+        return claim;
+    struct plan_chunk chunk = plan_at(engine->setup.plan, place);
+    ring_assign(engine, slot, &chunk);
+    atomic_store(&engine->setup.queue->ranks[engine->setup.local_rank].in_flight[slot->index], chunk.chunk + 1);
+    return claim;
+}
+
+/** Whether the carrier should read this input: the library always, a disk where the bytes are not there yet. */
+static bool
+may_block(const struct source *source, const struct plan_chunk *chunk)
+{
+    enum source_access access = source_access(source);
+    return access == SOURCE_LIBRARY || (access == SOURCE_DISK && !source_is_cached(source, chunk->first, chunk->count));
+}
+
+enum sheaf_status
+chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
+{
+    int64_t start = node_nanoseconds();
+    struct sheaf_error error;
+    int inputs = class_of(engine, slot)->problem.input_count;
+    if (slot->record.read_start == 0)
+        slot->record.read_start = node_wall_seconds();
+    for (int i = 0; i < inputs; i++) {
+        struct source *source = engine->setup.sources[i];
+        if (slot->loaded[i] || (only_blocking && !may_block(source, &slot->chunk)))
+            continue;
+        enum sheaf_status status = source_read(source, slot->chunk.first, slot->chunk.count, slot->inputs[i], &error);
+        if (status) {
+            queue_fail(engine->setup.queue, &error);
+            return status;
+        }
+        slot->loaded[i] = true;
+    }
+    slot->read_ns += node_nanoseconds() - start;
+    return SHEAF_OK;
+}
+
+/** What an output of a failed task holds: NaN, 0 for integers. */
+static void
+fill_failed(const struct sheaf_array *array, void *output)
+{
+    int64_t count = 0;
+    sheaf_shape_count(&array->shape, &count);
+    if (sheaf_type_is_complex(array->type))
+        count *= 2;
+    if (array->type == SHEAF_F64 || array->type == SHEAF_C128)
+        for (int64_t i = 0; i < count; i++)
+            ((double *)output)[i] = NAN;
+    else if (array->type == SHEAF_F32 || array->type == SHEAF_C64)
+        for (int64_t i = 0; i < count; i++)
+            ((float *)output)[i] = NAN;
+    else
+        memset(output, array->type == SHEAF_F16 ? 0x7e : 0, (size_t)count * sheaf_type_size(array->type));
+}
+
+/** A task's failures, settled: count them, and let no half-computed result stand. */
+static void
+settle_failures(const struct plan_class *class, struct slot *slot)
+{
+    for (int64_t t = 0; t < slot->chunk.count; t++) {
+        if (slot->status[t] == SHEAF_TASK_DONE)
+            continue;
+        slot->record.failed++;
+        for (int i = 0; i < class->problem.output_count; i++) {
+            const struct sheaf_array *array = &class->problem.outputs[i];
+            fill_failed(array, (char *)slot->outputs[i] + t * plan_array_bytes(array));
+        }
+    }
+}
+
+/** The split depends on items and grain only; one thread takes the pieces in order. */
+static void
+run_pieces(void *team, int64_t items, int64_t grain, sheaf_parallel_body *body, void *argument)
+{
+    (void)team;
+    for (int64_t first = 0; first < items; first += grain)
+        body(argument, first, first + grain < items ? first + grain : items);
+}
+
+static void
+fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_batch *batch)
+{
+    const struct engine *engine = worker->engine;
+    const struct plan_class *class = class_of(engine, slot);
+    memset(batch, 0, sizeof *batch);
+    batch->count = slot->chunk.count;
+    for (int i = 0; i < class->problem.input_count; i++) {
+        batch->inputs[i] = class->shared[i] ? engine->setup.shared_inputs[i] : slot->inputs[i];
+        batch->input_strides[i] = class->shared[i] ? 0 : (size_t)plan_array_bytes(&class->problem.inputs[i]);
+    }
+    for (int i = 0; i < class->problem.output_count; i++) {
+        batch->outputs[i] = slot->outputs[i];
+        batch->output_strides[i] = (size_t)plan_array_bytes(&class->problem.outputs[i]);
+    }
+    batch->status = slot->status;
+    batch->info = slot->info;
+    batch->workspace = worker->workspace;
+    batch->width = engine->setup.layout.width;
+    if (engine->setup.plan->kernel->width_kind == SHEAF_WIDTH_PARALLEL)
+        batch->parallel_for = run_pieces;
+}
+
+/** Fill the parts of a record that are known when a chunk starts, and write it as started. */
+static enum sheaf_status
+record_start(const struct worker *worker, struct slot *slot)
+{
+    const struct engine_setup *setup = &worker->engine->setup;
+    struct record_chunk *record = &slot->record;
+    struct sheaf_error error;
+    record->state = RECORD_STARTED;
+    record->class_index = (uint32_t)slot->chunk.class_index;
+    record->first = slot->chunk.first;
+    record->count = (uint32_t)slot->chunk.count;
+    record->run = worker->engine->run;
+    record->host = worker->engine->host;
+    record->rank = (uint32_t)setup->rank;
+    record->worker = (uint16_t)worker->index;
+    record->width = (uint16_t)setup->layout.width;
+    if (!setup->on_root_node)
+        return SHEAF_OK; // a start that travels comes too late to tell anything; the node's in-flight slots do
+    enum sheaf_status status = store_start_chunk(worker->engine->store, slot->chunk.chunk, record, &error);
+    if (status)
+        queue_fail(setup->queue, &error);
+    return status;
+}
+
+static enum sheaf_status
+chunk_compute(struct worker *worker, struct slot *slot)
+{
+    struct engine *engine = worker->engine;
+    const struct plan_class *class = class_of(engine, slot);
+    const struct sheaf_kernel *kernel = engine->setup.plan->kernel;
+    struct sheaf_batch batch;
+    fill_batch(worker, slot, &batch);
+    memset(slot->status, SHEAF_TASK_DONE, (size_t)slot->chunk.count);
+    memset(slot->info, 0, (size_t)slot->chunk.count * sizeof *slot->info);
+    enum sheaf_status status = record_start(worker, slot);
+    if (status)
+        return status;
+
+    slot->record.compute_start = node_wall_seconds();
+    int64_t start = node_nanoseconds();
+    status = kernel->run(&class->problem, &batch);
+    if (status) {
+        struct sheaf_error error;
+        sheaf_fail(&error, status, "kernel %s failed on tasks %lld to %lld", kernel->name, (long long)slot->chunk.first,
+                   (long long)(slot->chunk.first + slot->chunk.count - 1));
+        queue_fail(engine->setup.queue, &error);
+        return status;
+    }
+    settle_failures(class, slot);
+    int64_t spent = node_nanoseconds() - start;
+    slot->record.compute_seconds = (float)(1e-9 * (double)spent);
+    worker->totals.compute_ns += spent;
+    return SHEAF_OK;
+}
+
+/** Post a commit for the root's node, waiting for room in the outbox where there is none. */
+static void
+post_commit(struct engine *engine, struct slot *slot)
+{
+    const struct engine_setup *setup = &engine->setup;
+    record_chunk_seal(&slot->record, slot->chunk.chunk);
+    for (;;) {
+        uint32_t seen = atomic_load(&engine->news);
+        pthread_mutex_lock(&engine->mutex);
+        bool posted = queue_post(setup->queue, setup->local_rank, slot->chunk.chunk, slot->chunk.first, &slot->record,
+                                 slot->status, slot->info);
+        pthread_mutex_unlock(&engine->mutex);
+        queue_ring(setup->queue, 0);
+        if (posted || queue_is_stopped(setup->queue))
+            return;
+        pthread_mutex_lock(&engine->mutex);
+        engine_wait_news(engine, &engine->workers_wake, seen);
+        pthread_mutex_unlock(&engine->mutex);
+    }
+}
+
+static enum sheaf_status
+write_results(struct engine *engine, struct slot *slot, struct sheaf_error *error)
+{
+    const struct plan_class *class = class_of(engine, slot);
+    record_digest_reset(slot->digest);
+    for (int i = 0; i < class->problem.output_count; i++) {
+        enum sheaf_status status =
+            store_write(engine->store, i, slot->chunk.first, slot->chunk.count, slot->outputs[i], slot->digest, error);
+        if (status)
+            return status;
+    }
+    record_digest_add(slot->digest, slot->status, (size_t)slot->chunk.count);
+    record_digest_add(slot->digest, slot->info, (size_t)slot->chunk.count * sizeof *slot->info);
+    slot->record.result_checksum = record_digest_value(slot->digest);
+    return SHEAF_OK;
+}
+
+/** What a committed chunk adds to the totals. */
+static void
+count_chunk(const struct engine *engine, const struct slot *slot, struct queue_totals *totals)
+{
+    const struct plan_class *class = class_of(engine, slot);
+    totals->tasks = slot->chunk.count;
+    totals->failed = slot->record.failed;
+    totals->chunks = 1;
+    totals->flops = (int64_t)(class->cost.flops * (double)slot->chunk.count);
+    totals->work = (int64_t)(1e9 * plan_chunk_seconds(engine->setup.plan, &slot->chunk));
+    for (int i = 0; i < class->problem.input_count; i++)
+        if (!class->shared[i] && source_access(engine->setup.sources[i]) != SOURCE_COMPUTED)
+            totals->bytes_read += slot->chunk.count * plan_array_bytes(&class->problem.inputs[i]);
+    totals->bytes_written = slot->chunk.count * class->output_bytes;
+}
+
+enum sheaf_status
+chunk_commit(struct engine *engine, struct slot *slot)
+{
+    const struct engine_setup *setup = &engine->setup;
+    struct record_chunk *record = &slot->record;
+    struct sheaf_error error;
+    record->write_start = node_wall_seconds();
+    record->read_seconds = (float)(1e-9 * (double)slot->read_ns);
+    int64_t start = node_nanoseconds();
+    enum sheaf_status status = write_results(engine, slot, &error);
+    record->write_seconds = (float)(1e-9 * (double)(node_nanoseconds() - start));
+    if (!status) {
+        record->state = RECORD_DONE;
+        record->sequence = atomic_fetch_add(&setup->queue->sequence, 1) + 1;
+        if (setup->on_root_node)
+            status = store_commit_chunk(engine->store, slot->chunk.chunk, slot->chunk.first, slot->status, slot->info,
+                                        record, &error);
+        else
+            post_commit(engine, slot);
+    }
+    if (status) {
+        queue_fail(setup->queue, &error);
+        return status;
+    }
+    struct queue_totals totals = {0};
+    count_chunk(engine, slot, &totals);
+    queue_add_totals(setup->queue, setup->local_rank, &totals);
+    atomic_store(&setup->queue->ranks[setup->local_rank].in_flight[slot->index], 0);
+    return SHEAF_OK;
+}
+
+/** A free slot. With the carrier neither reading nor writing there are as many as workers, and it is this worker's own. */
+static struct slot *
+take_free_slot(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->mutex);
+    struct slot *slot;
+    while (!(slot = slot_list_pop(&engine->idle_slots)) && !queue_is_stopped(engine->setup.queue))
+        pthread_cond_wait(&engine->workers_wake, &engine->mutex);
+    pthread_mutex_unlock(&engine->mutex);
+    return slot;
+}
+
+static void
+give_back_slot(struct engine *engine, struct slot *slot)
+{
+    pthread_mutex_lock(&engine->mutex);
+    slot_list_push(&engine->idle_slots, slot);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
+/** The next chunk, claimed by the worker itself. @return NULL: there is no more */
+static struct slot *
+claim_next(struct engine *engine, struct slot *slot)
+{
+    if (!slot)
+        slot = take_free_slot(engine);
+    while (slot) {
+        uint32_t seen = atomic_load(&engine->news);
+        enum queue_claim claim = chunk_claim(engine, slot);
+        if (claim == QUEUE_CLAIMED)
+            return slot;
+        if (claim == QUEUE_OVER) {
+            give_back_slot(engine, slot);
+            return NULL;
+        }
+        pthread_mutex_lock(&engine->mutex);
+        engine_wait_news(engine, &engine->workers_wake, seen);
+        pthread_mutex_unlock(&engine->mutex);
+    }
+    return NULL;
+}
+
+/** The next chunk that the carrier has fetched. @return NULL: there is no more */
+static struct slot *
+await_ready(struct engine *engine)
+{
+    struct slot *slot = NULL;
+    pthread_mutex_lock(&engine->mutex);
+    engine->workers_waiting++;
+    pthread_cond_signal(&engine->carrier_wake);
+    while (!queue_is_stopped(engine->setup.queue) && !(slot = slot_list_pop(&engine->ready)) && !engine->no_more)
+        pthread_cond_wait(&engine->workers_wake, &engine->mutex);
+    engine->workers_waiting--;
+    pthread_cond_signal(&engine->carrier_wake); // room to fetch ahead
+    pthread_mutex_unlock(&engine->mutex);
+    return slot;
+}
+
+/** Load, compute, commit. @return the slot where it is free again for this worker, NULL where the carrier has it */
+static struct slot *
+process(struct worker *worker, struct slot *slot)
+{
+    struct engine *engine = worker->engine;
+    int64_t before = slot->read_ns;
+    if (chunk_load(engine, slot, false) || chunk_compute(worker, slot))
+        return slot;
+    worker->totals.read_ns += slot->read_ns - before;
+    if (engine->size.carrier_writes) {
+        pthread_mutex_lock(&engine->mutex);
+        slot_list_push(&engine->behind, slot);
+        pthread_cond_signal(&engine->carrier_wake);
+        pthread_mutex_unlock(&engine->mutex);
+        return NULL;
+    }
+    int64_t start = node_nanoseconds();
+    if (chunk_commit(engine, slot) == SHEAF_OK)
+        worker->totals.write_ns += node_nanoseconds() - start;
+    return slot;
+}
+
+void *
+worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct engine *engine = worker->engine;
+    struct slot *slot = NULL;
+    worker->totals.workers = 1;
+    for (;;) {
+        int64_t start = node_nanoseconds();
+        if (engine->size.carrier_reads && slot) {
+            give_back_slot(engine, slot);
+            slot = NULL;
+        }
+        slot = engine->size.carrier_reads ? await_ready(engine) : claim_next(engine, slot);
+        worker->totals.wait_ns += node_nanoseconds() - start;
+        if (!slot)
+            break;
+        slot = process(worker, slot);
+        queue_add_totals(engine->setup.queue, engine->setup.local_rank, &worker->totals);
+        memset(&worker->totals, 0, sizeof worker->totals);
+    }
+    queue_add_totals(engine->setup.queue, engine->setup.local_rank, &worker->totals);
+    pthread_mutex_lock(&engine->mutex);
+    engine->workers_left--;
+    engine_note_finish(engine);
+    pthread_mutex_unlock(&engine->mutex);
+    return NULL;
+}
