@@ -87,3 +87,17 @@ expect_code() {
     "$@" || code=$?
     [ "$code" -eq "$expected" ] || fail "exit code $code instead of $expected: $*"
 }
+
+# expect_nodes FILE NODES RANKS: that many took part in the run that wrote it; without this a run on one host would pass
+expect_nodes() {
+    "$python" - "$@" <<'PYTHON' || exit 1
+import sys
+import h5py
+
+name, nodes, ranks = sys.argv[1:]
+with h5py.File(name) as file:
+    run = file["sheaf/runs"][0]
+if (run["nodes"], run["ranks"]) != (int(nodes), int(ranks)):
+    sys.exit(f"FAILED: {name}: {run['ranks']} ranks on {run['nodes']} nodes, expected {ranks} on {nodes}")
+PYTHON
+}

@@ -24,11 +24,12 @@ trap '"$here/cluster_down.sh" "$cluster"; leave_isolation' EXIT
 
 limit_seconds=60
 "$sheaf" make beams.h5 a=random:200x200 b=random:200x200 --count 24
-# By hand rather than by a layout: one rank computes every task with one thread, as four ranks will.
+# One rank, one thread a task, as the two and the four ranks will: the number of threads changes the last bits.
 on_cluster mpirun -H node1:1 -n 1 "$sheaf" run matmul beams.h5:/a beams.h5:/b -o one.h5 --layout 1x1
 for ranks in 1 2; do
     on_cluster mpirun --map-by "ppr:$ranks:node" "$sheaf" run matmul beams.h5:/a beams.h5:/b -o "two-$ranks.h5" \
         --layout "${ranks}x1"
+    expect_nodes "two-$ranks.h5" 2 $((2 * ranks))
 done
 "$python" "$here/compare_products.py" beams.h5 one.h5 two-1.h5 two-2.h5
 

@@ -69,6 +69,7 @@ mpirun -n 1 "$sheaf" run matmul beams.h5:/a beams.h5:/b -o one.h5 --layout 1x1
 for launcher in srun mpirun; do
     submit "$launcher" run matmul beams.h5:/a beams.h5:/b -o "$launcher.h5"
     expect_job_code 0
+    expect_nodes "$launcher.h5" 2 4
 done
 "$python" "$here/../cluster/compare_products.py" beams.h5 one.h5 srun.h5 mpirun.h5
 
