@@ -69,16 +69,16 @@ done(MPI_Request *request)
 
 // ---- the root ----
 
-/** Give the root's own node more, where it runs low. */
+/** Give the root's own node more, where it runs low. With one node all goes there. */
 static bool
 refill_own(struct dispatch *d)
 {
     struct queue *queue = d->setup.queue;
-    bool any = false;
-    while (d->next < d->setup.chunks && queue_left(queue) <= atomic_load(&queue->low_water)) {
+    bool alone = d->place.node_count == 1, any = false;
+    while (d->next < d->setup.chunks && (alone || queue_left(queue) <= atomic_load(&queue->low_water))) {
         int64_t left = d->setup.chunks - d->next;
-        int64_t span = d->place.node_count == 1 ? (left < POLICY_SPAN_MOST ? left : POLICY_SPAN_MOST)
-                                                : policy_span(left, d->setup.workers, d->setup.node_workers);
+        int64_t span = alone ? left : policy_span(left, d->setup.workers, d->setup.node_workers);
+        span = span < POLICY_SPAN_MOST ? span : POLICY_SPAN_MOST;
         if (!queue_refill(queue, d->next, d->next + span))
             break;
         d->next += span;
@@ -89,6 +89,20 @@ refill_own(struct dispatch *d)
         any = true;
     }
     return any;
+}
+
+/** What each node starts with follows from the numbers of workers: nobody has to ask. Collective over the leaders. */
+static void
+take_first_span(struct dispatch *d)
+{
+    int64_t mine = d->setup.node_workers, before = 0, next, end;
+    MPI_Exscan(&mine, &before, 1, MPI_INT64_T, MPI_SUM, d->leaders);
+    if (d->root)
+        before = 0; // the first rank's result is undefined
+    policy_first_span(d->setup.chunks, before, mine, &next, &end);
+    if (next < end)
+        queue_refill(d->setup.queue, next, end);
+    d->next = d->setup.workers < d->setup.chunks ? d->setup.workers : d->setup.chunks;
 }
 
 static void
@@ -282,7 +296,7 @@ dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct
                           (long long)setup->chunks);
     struct dispatch *d = calloc(1, sizeof *d);
     if (!d)
-        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for the dispatcher");
+        comm_abort(setup->comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
     d->setup = *setup;
     d->place = *comm_place(setup->comm);
     d->leaders = comm_leaders(setup->comm);
@@ -293,15 +307,18 @@ dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct
     if (d->root) {
         d->nodes = calloc((size_t)d->place.node_count, sizeof *d->nodes);
         if (!d->nodes)
-            return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %d nodes", d->place.node_count);
+            comm_abort(setup->comm, SHEAF_NO_RESOURCES);
         for (int i = 0; i < d->place.node_count; i++)
             d->nodes[i].span_request = d->nodes[i].stop_request = d->nodes[i].release_request = MPI_REQUEST_NULL;
-        refill_own(d);
     }
+    if (d->leaders != MPI_COMM_NULL && d->place.node_count > 1)
+        take_first_span(d);
+    if (d->root)
+        refill_own(d);
     if (d->leader) {
         d->report = malloc(sizeof(struct report) + REPORT_COMMITS);
         if (!d->report)
-            return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for reports to the root");
+            comm_abort(setup->comm, SHEAF_NO_RESOURCES);
         MPI_Irecv(&d->order, (int)sizeof d->order, MPI_BYTE, 0, TAG_ORDER, d->leaders, &d->order_request);
         d->posted = true;
     }

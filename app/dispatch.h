@@ -24,8 +24,9 @@ struct dispatch_setup {
 };
 
 /**
- * Start handing out. The root fills its own queue (with one node: with everything).
- * @return SHEAF_BAD_DATA for more chunks than a queue can number; SHEAF_NO_RESOURCES
+ * Start handing out: with one node, everything goes to its queue; with several, each node's queue gets its first span.
+ * Collective.
+ * @return SHEAF_BAD_DATA for more chunks than a queue can number: alike on all ranks
  */
 enum sheaf_status dispatch_start(const struct dispatch_setup *setup, struct dispatch **dispatch,
                                  struct sheaf_error *error);

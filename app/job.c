@@ -246,8 +246,11 @@ make_engine(struct job *job, struct sheaf_error *error)
         return status;
     int workers = engine_get_size(job->engine)->workers;
     job->workers = (int)comm_sum(job->comm, workers);
-    if (job->place.local_rank == 0)
-        atomic_store(&job->queue->low_water, policy_low_water(workers * job->layout.ranks));
+    if (job->place.local_rank == 0) {
+        const struct plan_chunk first = plan_at(job->plan, 0);
+        int64_t low = policy_low_water((int64_t)workers * job->layout.ranks, plan_chunk_seconds(job->plan, &first));
+        atomic_store(&job->queue->low_water, low);
+    }
     return SHEAF_OK;
 }
 

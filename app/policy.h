@@ -8,23 +8,39 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/** A span must fit the queue's packed cell, and a lost one should not be the whole run. */
+#define POLICY_SPAN_MOST INT64_C(0x40000000)
+
+/** Seconds that a node's request for more may take: a message each way, and the root's sleep between polls. */
+#define POLICY_REQUEST_SECONDS 0.01
+
 /**
- * Size of the next span of chunks for a node that asks: a share of what is left, so that spans shrink as the
- * work runs out (factoring: S. Flynn Hummel, E. Schonberg, L. E. Flynn, "Factoring: a method for scheduling
- * parallel loops", CACM 35(8), 1992: each round hands out half of what is left).
+ * What a node starts with, without asking: a chunk for each of its workers, the longest ones first.
+ *
+ * @param[in]  chunks         of the plan
+ * @param[in]  workers_before workers of the nodes before this one
+ * @param[in]  node_workers   workers of this node
+ * @param[out] next,end       the places [next, end); empty where there are not as many
+ */
+void policy_first_span(int64_t chunks, int64_t workers_before, int64_t node_workers, int64_t *next, int64_t *end);
+
+/**
+ * Size of the next span of chunks for a node that asks: its share of half of what is left, so that spans shrink as
+ * the work runs out (factoring: S. Flynn Hummel, E. Schonberg, L. E. Flynn, "Factoring: a method for scheduling
+ * parallel loops", CACM 35(8), 1992).
  *
  * @param[in] left           chunks that nobody has yet
  * @param[in] workers        of all nodes
  * @param[in] node_workers   of the node that asks
  * @return chunks, at least 1 where left > 0, never more than left or POLICY_SPAN_MOST
  */
-int64_t policy_span(int64_t left, int workers, int node_workers);
+int64_t policy_span(int64_t left, int64_t workers, int64_t node_workers);
 
-/** A span must fit the queue's packed cell, and a lost one should not be the whole run. */
-#define POLICY_SPAN_MOST INT64_C(0x40000000)
-
-/** Chunks left in a node's queue at which its leader asks for more: what its workers will take meanwhile. */
-int64_t policy_low_water(int node_workers);
+/**
+ * How many unclaimed chunks in a node's queue are few enough to ask for more: what its workers will take while the
+ * request is on its way. Long chunks: 0, or a node would hoard what another one could start.
+ */
+int64_t policy_low_water(int64_t node_workers, double chunk_seconds);
 
 /**
  * Whether a rank should claim another chunk to read ahead. Ahead of need while there is plenty; near the end only
