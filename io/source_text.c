@@ -113,9 +113,9 @@ source_text_split(const char *text, char *file, char *dataset, struct sheaf_erro
         return sheaf_fail(error, SHEAF_USAGE,
                           "operand \"%s\" names no dataset: write FILE.h5:/path or random:2000x2000", text);
     size_t file_bytes = (size_t)(split - text);
-    if (file_bytes >= SOURCE_TEXT_BYTES || strlen(split + 1) >= SOURCE_DATASET_BYTES)
-        return sheaf_fail(error, SHEAF_USAGE, "operand \"%s\": the name is longer than %d bytes", text,
-                          file_bytes >= SOURCE_TEXT_BYTES ? SOURCE_TEXT_BYTES - 1 : SOURCE_DATASET_BYTES - 1);
+    if (strlen(split + 1) >= SOURCE_DATASET_BYTES)
+        return sheaf_fail(error, SHEAF_USAGE, "operand \"%.60s...\": the dataset's name is longer than %d bytes", text,
+                          SOURCE_DATASET_BYTES - 1);
     memcpy(file, text, file_bytes);
     file[file_bytes] = '\0';
     strcpy(dataset, split + 1);

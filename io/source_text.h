@@ -19,6 +19,7 @@ enum sheaf_status source_text_parse_generated(const char *text, struct generate_
 
 /**
  * Split "FILE:/path" at the last ":/".
+ * @param[in]  text     shorter than SOURCE_TEXT_BYTES
  * @param[out] file     SOURCE_TEXT_BYTES
  * @param[out] dataset  SOURCE_DATASET_BYTES, with its leading slash
  * @return SHEAF_OK; SHEAF_USAGE
