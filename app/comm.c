@@ -1,6 +1,7 @@
 #include "comm.h"
 #include "comm_mpi.h"
 #include "node.h"
+#include "number.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -22,12 +23,11 @@ split_nodes(struct comm *comm)
 {
     MPI_Comm shared;
     MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &shared);
-    const char *text = getenv("SHEAF_NODE_RANKS");
-    int ranks = text ? atoi(text) : 0;
+    int64_t ranks = number_from_environment("SHEAF_NODE_RANKS", 0);
     if (ranks > 0) {
         int rank;
         MPI_Comm_rank(shared, &rank);
-        MPI_Comm_split(shared, rank / ranks, rank, &comm->node);
+        MPI_Comm_split(shared, (int)(rank / ranks), rank, &comm->node);
         MPI_Comm_free(&shared);
     } else {
         comm->node = shared;
@@ -41,8 +41,10 @@ comm_start(int *argument_count, char ***arguments, struct comm **out, struct she
     if (MPI_Init_thread(argument_count, arguments, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return sheaf_fail(error, SHEAF_INTERNAL, "MPI does not start");
     struct comm *comm = calloc(1, sizeof *comm);
-    if (!comm)
+    if (!comm) {
         MPI_Abort(MPI_COMM_WORLD, SHEAF_NO_RESOURCES);
+        _exit(SHEAF_NO_RESOURCES);
+    }
     struct comm_place *place = &comm->place;
     place->started_ns = node_nanoseconds();
     MPI_Comm_dup(MPI_COMM_WORLD, &comm->world);

@@ -32,7 +32,7 @@ struct comm;
  * SHEAF_NODE_RANKS=K in the environment makes every K ranks of a real node believe that they are a
  * node of their own: for tests of what happens between nodes, on one machine.
  */
-enum sheaf_status comm_start(int *argument_count, char ***arguments, struct comm **comm, struct sheaf_error *error);
+enum sheaf_status comm_start(int *argument_count, char ***arguments, struct comm **out, struct sheaf_error *error);
 
 /** End MPI. Collective. NULL is a no-op. */
 void comm_end(struct comm *comm);

@@ -28,8 +28,7 @@ struct dispatch_setup {
  * Collective.
  * @return SHEAF_BAD_DATA for more chunks than a queue can number: alike on all ranks
  */
-enum sheaf_status dispatch_start(const struct dispatch_setup *setup, struct dispatch **dispatch,
-                                 struct sheaf_error *error);
+enum sheaf_status dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct sheaf_error *error);
 
 /** Free; after the run is over. NULL is a no-op. */
 void dispatch_destroy(struct dispatch *dispatch);

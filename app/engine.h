@@ -54,7 +54,7 @@ enum sheaf_status engine_size(const struct plan *plan, const struct layout *layo
                               struct sheaf_error *error);
 
 /** Allocate. Nothing runs yet. @return SHEAF_NO_RESOURCES */
-enum sheaf_status engine_create(const struct engine_setup *setup, struct engine **engine, struct sheaf_error *error);
+enum sheaf_status engine_create(const struct engine_setup *setup, struct engine **out, struct sheaf_error *error);
 
 /**
  * Create the threads: the run begins. What goes wrong from now on, here too, is found in the queue.
@@ -67,8 +67,8 @@ void engine_start(struct engine *engine, struct store *store, uint32_t run, uint
 /** Main thread: there may be news in the queue (a span, a stop). Never blocks. */
 void engine_attend(struct engine *engine);
 
-/** Root's main thread: entries that another node sent; the carrier writes them, and frees the buffer. */
-void engine_take_commits(void *engine, void *buffer, size_t bytes);
+/** Root's main thread: entries that another node sent, for the engine `argument`; the carrier writes them, and frees the buffer. */
+void engine_take_commits(void *argument, void *buffer, size_t bytes);
 
 /** @return whether all of those are written */
 bool engine_has_written_commits(struct engine *engine);

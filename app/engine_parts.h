@@ -78,7 +78,8 @@ void slot_list_push(struct slot_list *list, struct slot *slot);
 struct slot *slot_list_pop(struct slot_list *list);
 
 // worker.c
-void *worker_main(void *worker);
+/** A thread; @param[in] argument  its struct worker. @return NULL */
+void *worker_main(void *argument);
 /** Load the inputs of a chunk that are not there yet: all, or only those whose reading may block. */
 enum sheaf_status chunk_load(struct engine *engine, struct slot *slot, bool only_blocking);
 /** Write results and commit; then the slot's chunk is no longer in flight. */
@@ -87,7 +88,8 @@ enum sheaf_status chunk_commit(struct engine *engine, struct slot *slot);
 enum queue_claim chunk_claim(struct engine *engine, struct slot *slot);
 
 // carrier.c
-void *carrier_main(void *engine);
+/** A thread; @param[in] argument  its struct engine. @return NULL */
+void *carrier_main(void *argument);
 
 // engine.c
 /** With the mutex held: if nothing is left to do, say so to the node. */

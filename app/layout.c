@@ -1,7 +1,5 @@
 #include "layout.h"
-
-#include <errno.h>
-#include <stdlib.h>
+#include "number.h"
 
 enum { LAYOUT_MOST = 65536 };
 
@@ -9,13 +7,10 @@ enum { LAYOUT_MOST = 65536 };
 static bool
 take_number(const char **text, int *number)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(*text, &end, 10);
-    if (errno || end == *text || value < 1 || value > LAYOUT_MOST)
+    int64_t value;
+    if (!number_parse(*text, &value, text) || value < 1 || value > LAYOUT_MOST)
         return false;
     *number = (int)value;
-    *text = end;
     return true;
 }
 

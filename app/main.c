@@ -2,20 +2,21 @@
 #include "comm.h"
 #include "info.h"
 #include "make.h"
+#include "number.h"
 #include "options.h"
 #include "run.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
 /** The rank as the launcher tells it, for what is said before MPI starts, or without it; 0 without a launcher. */
-static int
+static int64_t
 launcher_rank(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *text = getenv(names[i]);
-        if (text)
-            return atoi(text);
+        int64_t rank = number_from_environment(names[i], -1);
+        if (rank >= 0)
+            return rank;
     }
     return 0;
 }

@@ -54,7 +54,7 @@ describe(const struct options *options, struct source_map *operands, char (*name
     for (int i = 0; i < count; i++) {
         const char *text = split_argument(options->operands[i + 1], names[i], error);
         if (!text)
-            return error->status;
+            return SHEAF_USAGE;
         for (int k = 0; k < i; k++)
             if (strcmp(names[k], names[i]) == 0)
                 return sheaf_fail(error, SHEAF_USAGE, "\"%s\": the name %s is given twice", options->operands[i + 1],

@@ -123,8 +123,9 @@ node_cpu_quota(void)
     char text[LINE_BYTES];
     double quota = 0, period = 0;
     if (read_group("", "/sys/fs/cgroup", "cpu.max", "", text)) {
-        if (sscanf(text, "%lf %lf", &quota, &period) != 2)
-            return 0;
+        char *end; // "max 100000": no number, no quota
+        quota = strtod(text, &end);
+        period = strtod(end, NULL);
     } else {
         quota = (double)read_group_number("cpu", "/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "", 0);
         period = (double)read_group_number("cpu", "/sys/fs/cgroup/cpu", "cpu.cfs_period_us", "", 0);

@@ -1,4 +1,5 @@
 #include "options.h"
+#include "number.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -90,21 +91,17 @@ fill_argp_options(enum command command, struct argp_option options[OPTIONS_MAX],
 static bool
 parse_integer(const char *text, bool suffixes, int64_t *value)
 {
-    char *end;
-    errno = 0;
-    long long number = strtoll(text, &end, 10);
-    if (errno || end == text)
-        return false;
     static const char letters[] = "KMGT";
+    const char *end;
+    int64_t number;
+    if (!number_parse(text, &number, &end))
+        return false;
     const char *letter = suffixes && *end ? strchr(letters, *end) : NULL;
-    if (letter) {
-        for (const char *l = letters; l <= letter; l++)
-            if (__builtin_mul_overflow(number, 1024, &number))
-                return false;
-        end++;
-    }
+    for (const char *l = letters; letter && l <= letter; l++)
+        if (__builtin_mul_overflow(number, 1024, &number))
+            return false;
     *value = number;
-    return *end == '\0';
+    return end[letter ? 1 : 0] == '\0';
 }
 
 /** The index of a word in "a|b|c", -1 where it is none of them. */

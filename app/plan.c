@@ -62,7 +62,7 @@ settle_class(const struct sheaf_kernel *kernel, const struct plan_request *reque
              struct sheaf_error *error)
 {
     const struct sheaf_problem *problem = &request->problem;
-    int64_t output_bytes[SHEAF_OUTPUTS_MAX];
+    int64_t output_bytes[SHEAF_OUTPUTS_MAX] = {0};
     class->problem = *problem;
     memcpy(class->shared, request->shared, sizeof class->shared);
     class->tasks = request->tasks;

@@ -64,7 +64,7 @@ struct plan_request {
  * @return SHEAF_OK; SHEAF_BAD_DATA where sizes overflow; SHEAF_NO_RESOURCES without memory
  */
 enum sheaf_status plan_build(const struct sheaf_kernel *kernel, int class_count, const struct plan_request *requests,
-                             bool reversed, struct plan **plan, struct sheaf_error *error);
+                             bool reversed, struct plan **out, struct sheaf_error *error);
 void plan_destroy(struct plan *plan);
 
 /** The chunk that is handed out at a place of the order, 0 to chunks - 1. */

@@ -1,5 +1,6 @@
 #include "team.h"
 #include "node.h"
+#include "number.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -132,8 +133,9 @@ bind_threads(struct team *team)
         return -1;
     int failed = 0;
     for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
-        int thread = atoi(entry->d_name);
-        if (thread > 0 && hwloc_linux_set_tid_cpubind(team->topology, thread, team->bound) < 0 && errno != ESRCH)
+        int64_t thread;
+        if (number_parse(entry->d_name, &thread, NULL) &&
+            hwloc_linux_set_tid_cpubind(team->topology, (pid_t)thread, team->bound) < 0 && errno != ESRCH)
             failed = -1; // ESRCH: it has ended meanwhile
     }
     closedir(tasks);

@@ -18,7 +18,7 @@ struct team;
  * Collective over the node.
  * @param[in] comm  NULL: this process alone, without MPI
  */
-enum sheaf_status team_survey(struct comm *comm, struct team **team, struct sheaf_error *error);
+enum sheaf_status team_survey(struct comm *comm, struct team **out, struct sheaf_error *error);
 void team_destroy(struct team *team);
 
 /** Cores that the node offers to all its ranks together. */

@@ -31,7 +31,7 @@ forbid app "$hdf5" 'app/ speaks to HDF5 through io/'
 forbid app "$blas" 'app/ speaks to BLAS through kernels/'
 
 # Inside app/, MPI is for the few files that need it, so that the rest is tested without.
-for file in $(grep -rlE --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($mpi)" app); do
+while read -r file; do
     case $file in
     app/main.c | app/team.c | app/dispatch.c | app/comm.c | app/comm_mpi.h) ;;
     *)
@@ -39,5 +39,5 @@ for file in $(grep -rlE --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:
         wrong=1
         ;;
     esac
-done
+done < <(grep -rlE --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($mpi)" app)
 exit $wrong

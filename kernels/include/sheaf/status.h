@@ -39,26 +39,38 @@ struct sheaf_error {
 };
 
 /**
- * Fill an error and return its status, so that a function can end with `return sheaf_fail(...)`.
- * @param[out] error   may be NULL: then only the status is returned
+ * Fill an error.
+ * @param[out] error   may be NULL: nothing is done
  * @param[in]  status  the class of error, not SHEAF_OK
  * @param[in]  format  as printf's: "where: what, expected, found; next step", no newline
  */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4), unused))
 #endif
-static inline enum sheaf_status
-sheaf_fail(struct sheaf_error *error, enum sheaf_status status, const char *format, ...)
+static inline void
+sheaf_error_set(struct sheaf_error *error, enum sheaf_status status, const char *format, ...)
 {
-    if (error) {
-        va_list args;
-        error->status = status;
-        va_start(args, format);
-        vsnprintf(error->text, sizeof error->text, format, args);
-        va_end(args);
-    }
+    va_list args;
+    if (!error)
+        return;
+    error->status = status;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof error->text, format, args);
+    va_end(args);
+}
+
+/** @return the status itself: a value that nobody has to use */
+static inline enum sheaf_status
+sheaf_status_value(enum sheaf_status status)
+{
     return status;
 }
+
+/**
+ * sheaf_error_set, and the status as value, so that a function can end with `return sheaf_fail(error, status, ...)`.
+ * A macro, for then compilers and analysers see which status it is; `status` is a constant or a variable.
+ */
+#define sheaf_fail(error, status, ...) (sheaf_error_set((error), (status), __VA_ARGS__), sheaf_status_value(status))
 
 #ifdef __cplusplus
 }
