@@ -34,7 +34,7 @@ struct store_class {
 struct store_spec {
     const char *path;
     bool overwrite;
-    const char *program;    /**< "sheaf run" */
+    const char *program; /**< "sheaf run" */
     const char *kernel, *signature, *parameters, *version;
     int argument_count;
     char *const *arguments; /**< the command line */
@@ -124,14 +124,15 @@ enum sheaf_status store_write_run(struct store *store, struct record_run *run, s
  * @param[in]  names  count names of RECORD_HOST_BYTES, NUL-terminated
  * @param[out] rows   count
  */
-enum sheaf_status store_enter_hosts(struct store *store, int count, const char (*names)[RECORD_HOST_BYTES], uint32_t *rows,
-                                    struct sheaf_error *error);
+enum sheaf_status store_enter_hosts(struct store *store, int count, const char (*names)[RECORD_HOST_BYTES],
+                                    uint32_t *rows, struct sheaf_error *error);
 
 /** Make everything written so far through this host durable. Blocks. A failure is final: never retried. */
 enum sheaf_status store_sync(struct store *store, struct sheaf_error *error);
 
 /** Move a host's mark, sealed here; only after store_sync has returned SHEAF_OK on that host. */
-enum sheaf_status store_write_mark(struct store *store, uint32_t host, struct record_mark *mark, struct sheaf_error *error);
+enum sheaf_status store_write_mark(struct store *store, uint32_t host, struct record_mark *mark,
+                                   struct sheaf_error *error);
 
 /** What a results file holds, for `sheaf info FILE`. */
 struct store_summary {
@@ -164,6 +165,7 @@ const char *store_library_version(void);
  * Whether a file is HDF5, and the paths of its datasets ("/a (100, 2000, 2000) f64", one a line), for
  * messages and `sheaf info`. Looks at the first `most` datasets, follows no links out of the file.
  */
-enum sheaf_status store_list_datasets(const char *path, int most, char *text, size_t text_bytes, struct sheaf_error *error);
+enum sheaf_status store_list_datasets(const char *path, int most, char *text, size_t text_bytes,
+                                      struct sheaf_error *error);
 
 #endif

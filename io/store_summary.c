@@ -125,7 +125,8 @@ take_output(struct store_reading *reading, const char *name, int index)
     output->shared = strcmp(summary->program, "sheaf make") == 0 && index < summary->operand_count &&
                      summary->operands[index].shared;
     int lead = output->shared ? 0 : summary->lead.ndim;
-    if (!place.typed || place.ndim < lead || place.ndim - lead > SHEAF_NDIM_MAX)
+    if (!place.typed || place.ndim < lead || place.ndim - lead > SHEAF_NDIM_MAX ||
+        memcmp(place.extent, summary->lead.extent, (size_t)lead * sizeof *place.extent) != 0)
         return store_reading_fail(reading, path);
     output->array.type = place.type;
     output->array.lead.ndim = lead;

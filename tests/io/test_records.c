@@ -1,5 +1,5 @@
-#include "records.h"
 #include "io_test.h"
+#include "records.h"
 
 static void
 a_sealed_chunk_is_valid_in_its_row_only(void **state)

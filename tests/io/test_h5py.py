@@ -1,0 +1,193 @@
+"""Files of ours as h5py sees them, files of h5py's as we read them.
+
+usage: test_h5py.py STORE_FIXTURE; exits 77 (skipped) without h5py
+"""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+FIXTURE = os.path.abspath(sys.argv.pop(1))
+TASKS, PER_CHUNK, CHUNKS, DONE = 50, 8, 7, 48
+
+
+class Results(unittest.TestCase):
+    """A results file whose last chunk was not computed."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="sheaf-test-")
+        path = os.path.join(cls.folder.name, "out.h5")
+        subprocess.run([FIXTURE, "make", path], check=True)
+        cls.file = h5py.File(path, "r")
+        cls.path = path
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.file.close()
+        cls.folder.cleanup()
+
+    def test_outputs(self):
+        result, s, once = self.file["result"], self.file["s"], self.file["once"]
+        self.assertEqual((result.shape, result.dtype), ((10, 5, 12, 9), np.dtype("<f8")))
+        self.assertEqual((s.shape, s.dtype), ((10, 5, 7), np.dtype("<c8")))
+        self.assertEqual((once.shape, once.dtype), ((5,), np.dtype("<f4")))
+        expected = np.arange(TASKS * 12 * 9, dtype="f8")
+        expected[DONE * 12 * 9:] = 0
+        np.testing.assert_array_equal(result[...].ravel(), expected)
+        task, i = np.divmod(np.arange(TASKS * 7), 7)
+        expected = (task - 1j * i).astype("c8")
+        expected[DONE * 7:] = 0
+        np.testing.assert_array_equal(s[...].ravel(), expected)
+        np.testing.assert_array_equal(once[...], [1, 2, 3, 4, 5])
+
+    def test_attributes(self):
+        attributes = self.file["sheaf"].attrs
+        numbers = {"format": 1, "seed": 42, "tasks": TASKS, "chunks": CHUNKS, "grid_bytes": 2 << 20,
+                   "grid_flops": 10**9, "grid_tasks": 16384}
+        for name, value in numbers.items():
+            self.assertEqual((attributes[name], attributes[name].dtype), (value, np.dtype("<i8")), name)
+        texts = {"version": b"0.1.0", "kernel": b"matmul", "signature": b"(m,k),(k,n)->(m,n)",
+                 "parameters": b"ord=2", "program": b"sheaf make"}
+        for name, value in texts.items():
+            self.assertEqual(attributes[name], value, name)
+        self.assertRegex(attributes["created"].decode(), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        np.testing.assert_array_equal(attributes["lead"], [10, 5])
+        self.assertEqual(set(attributes), set(numbers) | set(texts) | {"created", "lead"})
+
+    def test_fixed_tables(self):
+        sheaf = self.file["sheaf"]
+        self.assertEqual(set(sheaf), {"command", "outputs", "operands", "classes", "status", "info", "chunks",
+                                      "runs", "hosts", "marks"})
+        self.assertEqual(sheaf["command"][...].tobytes(),
+                         b"sheaf\0run\0matmul\0a file.h5:/a\0it's\0\0-o\0out.h5\0")
+        self.assertEqual(sheaf["outputs"][...].tobytes(), b"result\0s\0once\0")
+        operands = sheaf["operands"]
+        self.assertEqual((operands.shape, operands.dtype.itemsize), ((3,), 4096))
+        first, second = operands[0], operands[1]
+        self.assertEqual((first["text"], first["path"], first["dataset"]),
+                         (b"beams.h5:/a", b"/somewhere/beams.h5", b"/a"))
+        self.assertEqual((first["kind"], first["type"], first["lead_ndim"], first["core_ndim"]), (0, 10, 2, 2))
+        self.assertEqual((list(first["lead"][:2]), list(first["core"][:2])), ([10, 5], [12, 4]))
+        self.assertEqual((first["fingerprint"], first["offset"]), (0xfedcba9876543210, 4096))
+        self.assertEqual((first["file_bytes"], first["file_mtime"]), (23296, 1234567890123456789))
+        self.assertEqual((second["kind"], second["distribution"], second["seed"], second["operand"],
+                          second["offset"]), (1, 1, 42, 1, -1))
+        self.assertEqual(operands[2]["shared"], 1)
+        classes = sheaf["classes"]
+        self.assertEqual((classes.shape, classes.dtype.itemsize), ((1,), 1024))
+        self.assertEqual(tuple(classes[0]), (TASKS, 0, 0, CHUNKS, PER_CHUNK, 864.0, 672, 920))
+
+    def test_running_tables(self):
+        sheaf = self.file["sheaf"]
+        status = np.where(np.arange(TASKS) % 10 == 9, 2, 1)
+        status[DONE:] = 0
+        self.assertEqual((sheaf["status"].dtype, sheaf["info"].dtype), (np.dtype("u1"), np.dtype("<i4")))
+        np.testing.assert_array_equal(sheaf["status"], status)
+        np.testing.assert_array_equal(sheaf["info"], np.where(status == 2, 3, 0))
+        chunks = sheaf["chunks"]
+        self.assertEqual((chunks.shape, chunks.dtype.itemsize), ((CHUNKS,), 128))
+        offsets = {"state": 0, "attempts": 2, "class": 4, "first": 8, "count": 16, "failed": 20, "run": 24,
+                   "host": 28, "rank": 32, "worker": 36, "width": 38, "read_start": 40, "compute_start": 48,
+                   "write_start": 56, "read_seconds": 64, "compute_seconds": 68, "write_seconds": 72,
+                   "result_checksum": 80, "sequence": 88, "checksum": 120}
+        self.assertEqual({name: field[1] for name, field in chunks.dtype.fields.items()}, offsets)
+        np.testing.assert_array_equal(chunks["state"], [2] * 6 + [0])
+        np.testing.assert_array_equal(chunks["first"], [0, 8, 16, 24, 32, 40, 0])
+        np.testing.assert_array_equal(chunks["sequence"], [1, 2, 3, 4, 5, 6, 0])
+        runs, marks, hosts = sheaf["runs"], sheaf["marks"], sheaf["hosts"]
+        self.assertEqual((runs.shape, runs.dtype.itemsize), ((64,), 4096))
+        self.assertEqual((runs[0]["state"], runs[0]["ranks"], runs[0]["host"], runs[0]["core"]),
+                         (2, 2, b"node0", b"Haswell"))
+        self.assertEqual((marks.shape, marks.dtype.itemsize, marks[0]["sequence"]), ((1024,), 32, 6))
+        self.assertEqual((hosts.shape, hosts.dtype, hosts[0]), ((1024,), np.dtype("S64"), b"node0"))
+
+    def test_layout(self):
+        spans = []
+
+        def visit(name, item):
+            if isinstance(item, h5py.Dataset):
+                plist = item.id.get_create_plist()
+                self.assertEqual((plist.get_layout(), plist.get_alloc_time(), plist.get_fill_time()),
+                                 (h5py.h5d.CONTIGUOUS, h5py.h5d.ALLOC_TIME_EARLY, h5py.h5d.FILL_TIME_NEVER), name)
+                offset, size = item.id.get_offset(), item.id.get_storage_size()
+                spans.append((offset, offset + size, name))
+                if size >= 4096:
+                    self.assertEqual(offset % 4096, 0, name)
+
+        self.file.visititems(visit)
+        spans.sort()
+        self.assertEqual(len(spans), 13)
+        for (_, end, name), (start, _, after) in zip(spans, spans[1:]):
+            self.assertLessEqual(end, start, f"{name} and {after}")
+        self.assertLessEqual(spans[-1][1], os.path.getsize(self.path))
+        with open(self.path, "rb") as plain:
+            self.assertEqual(plain.read(9), b"\x89HDF\r\n\x1a\n\0", "superblock 0, which every reader knows")
+
+
+class Inputs(unittest.TestCase):
+    """What h5py writes, read back by us."""
+
+    def check(self, data, access, **options):
+        with tempfile.TemporaryDirectory(prefix="sheaf-test-") as folder:
+            path = os.path.join(folder, "in.h5")
+            with h5py.File(path, "w") as file:
+                file.create_dataset("group/data", data=data, **options)
+            for core_ndim in range(data.ndim + 1):
+                done = subprocess.run([FIXTURE, "read", f"{path}:/group/data", str(core_ndim)], check=True,
+                                      stdout=subprocess.PIPE)
+                line, got = done.stdout.split(b"\n", 1)
+                native = data.dtype.newbyteorder("=")
+                name = f"{native.kind}{native.itemsize * 8}"
+                split = data.ndim - core_ndim
+                shapes = [f"({', '.join(map(str, part))})" for part in (data.shape[:split], data.shape[split:])]
+                self.assertEqual(line.decode(), f"{name} {access} {shapes[0]} {shapes[1]}")
+                np.testing.assert_array_equal(np.frombuffer(got, native).reshape(data.shape), data)
+
+    def numbers(self, dtype):
+        random = np.random.default_rng(20261120)
+        if np.dtype(dtype).kind == "c":
+            return (random.normal(size=(3, 5, 4)) + 1j * random.normal(size=(3, 5, 4))).astype(dtype)
+        return (random.normal(size=(3, 5, 4)) * 50 + 60).astype(dtype)
+
+    def test_plain(self):
+        for dtype in ("<f8", "<f4", "<f2", "<c8", "<c16", "i1", "<i2", "<i4", "<i8", "u1", "<u2", "<u4", "<u8"):
+            with self.subTest(dtype):
+                self.check(self.numbers(dtype), "plain")
+
+    def test_big_endian(self):
+        for dtype in (">f8", ">f4", ">f2", ">c8", ">c16", ">i2", ">i4", ">u8"):
+            with self.subTest(dtype):
+                self.check(self.numbers(dtype), "library")
+
+    def test_chunked(self):
+        for options in ({"chunks": (2, 2, 3)}, {"chunks": (2, 5, 4), "compression": "gzip"},
+                        {"chunks": True, "shuffle": True},
+                        {"chunks": (3, 1, 4), "fletcher32": True}):
+            for dtype in ("<f8", "<c16", ">f4", "<i4"):
+                with self.subTest(dtype, **options):
+                    self.check(self.numbers(dtype), "library", **options)
+
+    def test_filter_of_h5py_alone(self):
+        with tempfile.TemporaryDirectory(prefix="sheaf-test-") as folder:
+            path = os.path.join(folder, "in.h5")
+            with h5py.File(path, "w") as file:
+                file.create_dataset("data", data=self.numbers("<f8"), compression="lzf")
+            done = subprocess.run([FIXTURE, "read", f"{path}:/data", "2"], stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 65)
+            self.assertIn(b"is stored by filter 32000 (lzf), which this HDF5 library does not have", done.stderr)
+
+    def test_growing(self):
+        self.check(self.numbers("<f8"), "library", maxshape=(None, 5, 4))
+
+
+if __name__ == "__main__":
+    unittest.main()
