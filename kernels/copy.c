@@ -1,5 +1,5 @@
 /* A copy of the input: what reading and writing alone cost, for any type. */
-#include "builtin.h"
+#include "sheaf/kernel.h"
 
 static void
 copy_cost(const struct sheaf_problem *problem, struct sheaf_cost *cost)

@@ -1,6 +1,6 @@
 /* The Gram matrix A^H A: half the flops of a product, by syrk and herk, then the other triangle. */
-#include "builtin.h"
 #include "narrow.h"
+#include "sheaf/kernel.h"
 
 #include <cblas.h>
 #include <complex.h>

@@ -2,9 +2,9 @@
  * The inverse, by LU factors: getrf and getri. LAPACK takes our row-major A for A^T and returns
  * inv(A^T) = inv(A)^T, which read by rows is inv(A): no transpose is needed.
  */
-#include "builtin.h"
 #include "lapack.h"
 #include "narrow.h"
+#include "sheaf/kernel.h"
 
 #include <math.h>
 

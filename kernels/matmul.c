@@ -1,6 +1,6 @@
 /* The matrix product: one gemm a task. */
-#include "builtin.h"
 #include "narrow.h"
+#include "sheaf/kernel.h"
 
 #include <cblas.h>
 
