@@ -92,6 +92,7 @@ hdf5_guard_open(const char *path, const char *name, hid_t *file, struct sheaf_er
     return *file < 0 ? SHEAF_BAD_DATA : SHEAF_OK;
 }
 
+/* The parameters are HDF5's. NOLINTBEGIN(readability-non-const-parameter) */
 static herr_t
 block_external_link(const char *parent_file, const char *parent_group, const char *file, const char *object,
                     unsigned *flags, hid_t access, void *blocked)
@@ -100,6 +101,7 @@ block_external_link(const char *parent_file, const char *parent_group, const cha
     *(bool *)blocked = true;
     return -1;
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* Say why an object was not opened; right after the attempt. */
 static enum sheaf_status

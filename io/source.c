@@ -9,6 +9,7 @@
 struct source {
     struct source_map map;
     int64_t entries;               /* tasks that it holds; INT64_MAX where it counts none */
+    int64_t elements;              /* of one task */
     int descriptor;                /* of a plain contiguous dataset, else -1 */
     struct source_library library; /* of any other one, once it was read */
 };
@@ -36,10 +37,11 @@ source_attach(const struct source_map *map, struct source **source, struct sheaf
     if (!*source)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to open it", map->text);
     **source = (struct source){.map = *map, .descriptor = -1, .library = SOURCE_LIBRARY_CLOSED};
+    if (!sheaf_shape_count(&map->array.lead, &(*source)->entries) ||
+        !sheaf_shape_count(&map->array.core, &(*source)->elements))
+        status = sheaf_fail(error, SHEAF_INTERNAL, "%s: its description is invalid", map->text);
     if (map->countless)
         (*source)->entries = INT64_MAX;
-    else if (!sheaf_shape_count(&map->array.lead, &(*source)->entries))
-        status = sheaf_fail(error, SHEAF_INTERNAL, "%s: its description is invalid", map->text);
     if (status == SHEAF_OK && map->kind == SOURCE_DATASET && map->offset >= 0)
         status = open_plain(*source, error);
     if (status != SHEAF_OK) {
@@ -97,8 +99,7 @@ source_read(struct source *source, int64_t first, int64_t count, void *buffer, s
     switch (source_access(source)) {
     case SOURCE_COMPUTED:
         for (int64_t i = 0; i < count; i++)
-            generate_fill(&map->generate, first + i, 0, map->task_bytes / (int64_t)sheaf_type_size(map->array.type),
-                          (char *)buffer + i * map->task_bytes);
+            generate_fill(&map->generate, first + i, 0, source->elements, (char *)buffer + i * map->task_bytes);
         return SHEAF_OK;
     case SOURCE_MEMORY:
     case SOURCE_DISK:

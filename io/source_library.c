@@ -68,13 +68,14 @@ static int64_t
 box_of_tasks(const struct source_map *map, int64_t first, int64_t most, struct box *box)
 {
     const struct sheaf_shape *lead = &map->array.lead, *core = &map->array.core;
-    int64_t inner = 1, task_elements = map->task_bytes / (int64_t)sheaf_type_size(map->array.type);
-    int64_t rest = first, tasks = 1;
+    int64_t inner = 1, rest = first, tasks = 1;
 
     box->ndim = lead->ndim + core->ndim;
+    box->elements = 1;
     for (int i = 0; i < core->ndim; i++) {
         box->start[lead->ndim + i] = 0;
         box->count[lead->ndim + i] = (hsize_t)core->extent[i];
+        box->elements *= (hsize_t)core->extent[i];
     }
     for (int i = lead->ndim - 1; i >= 0; i--) {
         box->start[i] = (hsize_t)(rest % lead->extent[i]);
@@ -92,7 +93,7 @@ box_of_tasks(const struct source_map *map, int64_t first, int64_t most, struct b
         if (left < lead->extent[i] || most < inner)
             break;
     }
-    box->elements = (hsize_t)(tasks * task_elements);
+    box->elements *= (hsize_t)tasks;
     return tasks;
 }
 
@@ -119,15 +120,17 @@ source_library_sample(const struct source_library *library, const struct source_
 {
     struct box box;
     int lead = map->array.lead.ndim;
-    int64_t size = (int64_t)sheaf_type_size(map->array.type), room = most / size;
+    int64_t size = (int64_t)H5Tget_size(library->type), room = size > 0 ? most / size : 0;
 
     box_of_tasks(map, task, 1, &box);
     box.elements = 1;
     for (int i = box.ndim - 1; i >= lead; i--) {
-        if (box.count[i] > (hsize_t)room)
-            box.count[i] = room > 1 ? (hsize_t)room : 1;
-        room /= (int64_t)map->array.core.extent[i - lead];
-        box.elements *= box.count[i];
+        int64_t extent = map->array.core.extent[i - lead], count = extent < room ? extent : room;
+        if (count < 1)
+            count = 1;
+        room = count < extent ? 0 : room / count;
+        box.count[i] = (hsize_t)count;
+        box.elements *= (hsize_t)count;
     }
     *bytes = (int64_t)box.elements * size;
     return read_box(library, map, &box, buffer, error);

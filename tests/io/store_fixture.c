@@ -78,7 +78,7 @@ main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "make") == 0)
         status = make(argv[2]);
     else if (argc == 4 && strcmp(argv[1], "read") == 0)
-        status = read_source(argv[2], atoi(argv[3]));
+        status = read_source(argv[2], (int)strtol(argv[3], NULL, 10));
     if (status != SHEAF_OK)
         fprintf(stderr, "store_fixture: %s\n", error.text);
     return (int)status;

@@ -24,7 +24,7 @@ write_dataset(const char *path, const char *name, hid_t file_type, int ndim, con
                                          : H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
     hid_t space = H5Screate_simple(ndim, extent, NULL);
     hssize_t count = H5Sget_simple_extent_npoints(space);
-    double *numbers = malloc((size_t)count * sizeof *numbers);
+    double *numbers = calloc((size_t)count + 1, sizeof *numbers);
 
     assert_non_null(numbers);
     for (hssize_t i = 0; i < count; i++)
@@ -65,7 +65,7 @@ check_all_ranges(enum source_access expected)
     assert_int_equal(source_access(source), expected);
     assert_true(sheaf_shape_count(&map.array.lead, &tasks));
     const int64_t task_elements = map.task_bytes / 8;
-    double *got = malloc((size_t)(tasks * map.task_bytes));
+    double *got = calloc((size_t)tasks, (size_t)map.task_bytes);
     assert_non_null(got);
     for (int64_t first = 0; first < tasks; first++) {
         for (int64_t count = 1; count <= tasks - first; count++) {
