@@ -423,17 +423,34 @@ close_as_root(struct job *job, enum sheaf_status outcome, struct sheaf_error *er
     return status;
 }
 
+/** Note how the run ended; an error of the run itself goes before one of noting it. */
 static enum sheaf_status
-close_store(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
+settle_store(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
+{
+    struct sheaf_error later;
+    enum sheaf_status status = job->place.rank == 0 ? close_as_root(job, outcome, &later) : SHEAF_OK;
+    if (!outcome && status)
+        *error = later;
+    return comm_agree(job->comm, outcome ? outcome : status, error);
+}
+
+/** Close the results file: what the system could not write may show only here. */
+/** Note how the run ended, tell the user, close the file. */
+static enum sheaf_status
+conclude(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
 {
     struct sheaf_error later;
     enum sheaf_status status = SHEAF_OK;
-    if (job->store && job->place.rank == 0)
+    bool root = job->place.rank == 0;
+    if (root)
         status = close_as_root(job, outcome, &later);
-    if (job->store) {
-        enum sheaf_status closed = store_detach(job->store, status ? NULL : &later);
-        status = status ? status : closed;
-    }
+    // The table of failed tasks is read from the file: told before it is closed.
+    if (root && !outcome && !status)
+        status = summary_print_end(job, 1e-9 * (double)(node_nanoseconds() - job->started_ns), stdout, &later);
+    bool broken = status && status != SHEAF_TASKS_FAILED;
+    enum sheaf_status closed = store_detach(job->store, broken ? NULL : &later);
+    if (closed && !broken)
+        status = closed;
     if (!outcome && status)
         *error = later;
     return comm_agree(job->comm, outcome ? outcome : status, error);
@@ -444,20 +461,12 @@ clean_up(struct job *job)
 {
     engine_destroy(job->engine);
     dispatch_destroy(job->dispatch);
+    store_detach(job->store, NULL);
     for (int i = 0; i < job->map.input_count; i++)
         source_detach(job->sources[i]);
     plan_destroy(job->plan);
     team_destroy(job->team);
     free(job->host_rows);
-}
-
-static enum sheaf_status
-conclude(struct job *job, struct sheaf_error *error)
-{
-    enum sheaf_status status = SHEAF_OK;
-    if (job->place.rank == 0)
-        status = summary_print_end(job, 1e-9 * (double)(node_nanoseconds() - job->started_ns), stdout, error);
-    return comm_agree(job->comm, status, error);
 }
 
 enum sheaf_status
@@ -478,30 +487,8 @@ job_run(const struct job_command *command, const struct options *options, struct
         status = prepare(job, error);
     if (!status)
         status = settle_layout(job, error);
-    if (!status && options->dry_run) {
-        if (job->place.rank == 0)
-            status = summary_print_dry_run(job, stdout, error);
-        status = comm_agree(comm, status, error);
-    } else if (!status) {
-        status = open_operands(job, error);
-        if (!status)
-            status = bind(job, error);
-        if (!status)
-            status = make_queue(job, error);
-        if (!status && job->plan->chunks > 0)
-            status = make_engine(job, error);
-        if (!status)
-            status = open_store(job, error);
-        if (!status) {
-            summary_print_headline(job, stdout);
-            summary_print_nodes(job, stdout);
-            if (job->plan->chunks > 0)
-                status = execute(job, error);
-            status = close_store(job, status, error);
-        }
-        if (!status)
-            status = conclude(job, error);
-    }
+    if (!status)
+        status = options->dry_run ? rehearse(job, error) : perform(job, error);
     clean_up(job);
     free(job);
     return status;
