@@ -65,7 +65,7 @@ check_all_ranges(enum source_access expected)
     assert_int_equal(source_access(source), expected);
     assert_true(sheaf_shape_count(&map.array.lead, &tasks));
     const int64_t task_elements = map.task_bytes / 8;
-    double *got = calloc((size_t)tasks, (size_t)map.task_bytes);
+    double *got = malloc((size_t)(tasks * map.task_bytes) + 1);
     assert_non_null(got);
     for (int64_t first = 0; first < tasks; first++) {
         for (int64_t count = 1; count <= tasks - first; count++) {
