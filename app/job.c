@@ -435,25 +435,25 @@ settle_store(struct job *job, enum sheaf_status outcome, struct sheaf_error *err
 }
 
 /** Close the results file: what the system could not write may show only here. */
-/** Note how the run ended, tell the user, close the file. */
 static enum sheaf_status
-conclude(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
+close_store(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
 {
     struct sheaf_error later;
-    enum sheaf_status status = SHEAF_OK;
-    bool root = job->place.rank == 0;
-    if (root)
-        status = close_as_root(job, outcome, &later);
-    // The table of failed tasks is read from the file: told before it is closed.
-    if (root && !outcome && !status)
-        status = summary_print_end(job, 1e-9 * (double)(node_nanoseconds() - job->started_ns), stdout, &later);
-    bool broken = status && status != SHEAF_TASKS_FAILED;
-    enum sheaf_status closed = store_detach(job->store, broken ? NULL : &later);
-    if (closed && !broken)
-        status = closed;
+    enum sheaf_status status = store_detach(job->store, &later);
+    job->store = NULL;
     if (!outcome && status)
         *error = later;
     return comm_agree(job->comm, outcome ? outcome : status, error);
+}
+
+/** Tell the user, while the file is open: the table of failed tasks is read from it. */
+static enum sheaf_status
+conclude(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    if (job->place.rank == 0)
+        status = summary_print_end(job, 1e-9 * (double)(node_nanoseconds() - job->started_ns), stdout, error);
+    return comm_agree(job->comm, status, error);
 }
 
 static void
@@ -467,6 +467,47 @@ clean_up(struct job *job)
     plan_destroy(job->plan);
     team_destroy(job->team);
     free(job->host_rows);
+}
+
+/** Everything that a rank needs before the results file is made. */
+static enum sheaf_status
+make_ready(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = open_operands(job, error);
+    if (!status)
+        status = bind(job, error);
+    if (!status)
+        status = make_queue(job, error);
+    if (!status && job->plan->chunks > 0)
+        status = make_engine(job, error);
+    return status;
+}
+
+static enum sheaf_status
+perform(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = make_ready(job, error);
+    if (!status)
+        status = open_store(job, error);
+    if (status)
+        return status;
+    summary_print_headline(job, stdout);
+    summary_print_nodes(job, stdout);
+    if (job->plan->chunks > 0)
+        status = execute(job, error);
+    status = settle_store(job, status, error);
+    if (!status)
+        status = conclude(job, error);
+    return close_store(job, status, error);
+}
+
+static enum sheaf_status
+rehearse(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    if (job->place.rank == 0)
+        status = summary_print_dry_run(job, stdout, error);
+    return comm_agree(job->comm, status, error);
 }
 
 enum sheaf_status
