@@ -28,6 +28,7 @@ python3                | command python3               | python
 python3-numpy          | python numpy                  | scipy-stack
 python3-h5py           | python h5py                   | h5py
 hdf5-tools             | command h5dump                | hdf5
+libhdf5-openmpi-dev    | command h5pcc                 | hdf5 (a parallel build)
 shellcheck             | command shellcheck            | shellcheck
 clang-format           | command clang-format          | llvm
 clang-tidy             | command clang-tidy            | llvm
