@@ -57,35 +57,65 @@ task_seconds(const struct plan_class *class)
     return class->cost.flops / PLAN_NOMINAL_FLOPS + bytes / PLAN_NOMINAL_BANDWIDTH;
 }
 
+/** Add `count` times `bytes`, none of them negative. @return false where the sum passes 64 bits */
+static bool
+add_bytes(int64_t *sum, int64_t count, int64_t bytes)
+{
+    int64_t product;
+    return sheaf_multiply(count, bytes, &product) && !__builtin_add_overflow(*sum, product, sum);
+}
+
+static enum sheaf_status
+fail_size(const struct sheaf_kernel *kernel, int64_t tasks, struct sheaf_error *error)
+{
+    return sheaf_fail(error, SHEAF_BAD_DATA, "%s: the bytes of %lld tasks pass what 64 bits can count; split the run",
+                      kernel->name, (long long)tasks);
+}
+
 static enum sheaf_status
 settle_class(const struct sheaf_kernel *kernel, const struct plan_request *request, struct plan_class *class,
              struct sheaf_error *error)
 {
     const struct sheaf_problem *problem = &request->problem;
-    int64_t output_bytes[SHEAF_OUTPUTS_MAX] = {0};
+    int64_t output_bytes[SHEAF_OUTPUTS_MAX] = {0}, total = 0;
+    bool fits = true;
     class->problem = *problem;
     memcpy(class->shared, request->shared, sizeof class->shared);
     class->tasks = request->tasks;
     for (int i = 0; i < problem->input_count; i++)
         if (!request->shared[i])
-            class->input_bytes += plan_array_bytes(&problem->inputs[i]);
+            fits = fits && add_bytes(&class->input_bytes, 1, plan_array_bytes(&problem->inputs[i]));
     for (int i = 0; i < problem->output_count; i++) {
         output_bytes[i] = plan_array_bytes(&problem->outputs[i]);
-        class->output_bytes += output_bytes[i];
+        fits = fits && add_bytes(&class->output_bytes, 1, output_bytes[i]);
     }
+    if (!fits || !add_bytes(&total, class->tasks, class->input_bytes) ||
+        !add_bytes(&total, class->tasks, class->output_bytes) || !add_bytes(&total, class->tasks, 1))
+        return fail_size(kernel, class->tasks, error);
     if (kernel->cost)
         kernel->cost(problem, &class->cost);
     class->workspace_bytes = kernel->workspace_bytes ? kernel->workspace_bytes(problem) : 0;
-
-    int64_t total;
-    if (!sheaf_multiply(class->tasks, class->input_bytes + class->output_bytes + 1, &total))
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: %lld tasks of %lld bytes pass what 64 bits can count",
-                          kernel->name, (long long)class->tasks, (long long)(class->input_bytes + class->output_bytes));
     class->tasks_per_chunk = plan_grid(class->tasks, class->input_bytes + class->output_bytes, class->cost.flops,
                                        problem->output_count, output_bytes);
     class->chunks = (class->tasks + class->tasks_per_chunk - 1) / class->tasks_per_chunk;
     class->chunk_seconds = task_seconds(class) * (double)class->tasks_per_chunk;
     return SHEAF_OK;
+}
+
+/** Give a settled class its place behind those before it. @return false where the sums pass 64 bits */
+static bool
+append_class(struct plan *plan, struct plan_class *class)
+{
+    class->first_position = plan->tasks;
+    class->first_chunk = plan->chunks;
+    bool fits = add_bytes(&plan->tasks, 1, class->tasks) && add_bytes(&plan->chunks, 1, class->chunks) &&
+                add_bytes(&plan->input_bytes, class->tasks, class->input_bytes) &&
+                add_bytes(&plan->output_bytes, class->tasks, class->output_bytes);
+    for (int i = 0; i < class->problem.input_count; i++)
+        if (class->shared[i])
+            fits = fits && add_bytes(&plan->input_bytes, 1, plan_array_bytes(&class->problem.inputs[i]));
+    plan->flops += class->cost.flops * (double)class->tasks;
+    return fits;
 }
 
 /** Order of classes by cost, longest chunks first; equal ones as they come. Few classes: insertion. */
@@ -127,20 +157,12 @@ plan_build(const struct sheaf_kernel *kernel, int class_count, const struct plan
     for (int i = 0; i < class_count; i++) {
         struct plan_class *class = &plan->classes[i];
         enum sheaf_status status = settle_class(kernel, &requests[i], class, error);
+        if (!status && !append_class(plan, class))
+            status = fail_size(kernel, class->tasks, error);
         if (status) {
             plan_destroy(plan);
             return status;
         }
-        class->first_position = plan->tasks;
-        class->first_chunk = plan->chunks;
-        plan->tasks += class->tasks;
-        plan->chunks += class->chunks;
-        plan->flops += class->cost.flops * (double)class->tasks;
-        plan->input_bytes += class->input_bytes * class->tasks;
-        plan->output_bytes += class->output_bytes * class->tasks;
-        for (int k = 0; k < class->problem.input_count; k++)
-            if (class->shared[k])
-                plan->input_bytes += plan_array_bytes(&class->problem.inputs[k]);
     }
     order_classes(plan);
     *out = plan;
