@@ -55,9 +55,10 @@ char *
 progress_format_seconds(double seconds, char text[32])
 {
     long long whole = (long long)(seconds + 0.5);
-    if (seconds < 0.1)
+    // The limits are where rounding would reach the next unit.
+    if (seconds < 0.0995)
         snprintf(text, 32, "%.0f ms", 1e3 * seconds);
-    else if (seconds < 60)
+    else if (seconds < 59.95)
         snprintf(text, 32, "%.1f s", seconds);
     else if (whole < 3600)
         snprintf(text, 32, "%lld min %lld s", whole / 60, whole % 60);
