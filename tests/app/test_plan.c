@@ -1,0 +1,353 @@
+#include "app_test.h"
+#include "plan.h"
+
+#include <math.h>
+
+static struct sheaf_error error;
+
+/* Fails the allocation after the next `allowed` ones; negative: none. */
+static int allowed = -1;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+    return allowed >= 0 && allowed-- == 0 ? NULL : __real_calloc(count, size);
+}
+
+/* A task costs as many flops as its first parameter says, and needs as much workspace as the second. */
+static void
+fake_cost(const struct sheaf_problem *problem, struct sheaf_cost *cost)
+{
+    cost->flops = problem->parameters[0].real;
+}
+
+static int64_t
+fake_workspace_bytes(const struct sheaf_problem *problem)
+{
+    return problem->parameters[1].integer;
+}
+
+static const struct sheaf_kernel fake = {
+    .name = "fake", .signature = "(n)->(k)", .cost = fake_cost, .workspace_bytes = fake_workspace_bytes};
+
+/* A class of tasks that read and write vectors of bytes. */
+static struct plan_request
+request(int64_t tasks, int64_t input_bytes, int64_t output_bytes, double flops)
+{
+    struct plan_request class = {.tasks = tasks};
+    class.problem.input_count = class.problem.output_count = 1;
+    class.problem.inputs[0] = (struct sheaf_array){SHEAF_U8, {.ndim = 1, .extent = {input_bytes}}};
+    class.problem.outputs[0] = (struct sheaf_array){SHEAF_U8, {.ndim = 1, .extent = {output_bytes}}};
+    class.problem.parameters[0].real = flops;
+    return class;
+}
+
+static void
+the_grid_is_its_formula(void **state)
+{
+    const struct {
+        int64_t tasks, bytes;
+        double flops;
+        int64_t output, expected;
+    } cases[] = {
+        /* 2 MiB / 100000 B = 20.97; the fewest outputs that end on a page border are 4096 / gcd(4096, 100000) = 128 */
+        {1000000, 100000, 0, 100000, 20},
+        /* 2 MiB / 3072 B = 682.7, down to a multiple of 4096 / 1024 */
+        {1000000, 3072, 0, 1024, 680},
+        /* 10^9 flops / 3 x 10^7 = 33.3; each output is a page */
+        {1000000, 8192, 3e7, 4096, 33},
+        /* 10^9 / 3 x 10^7 = 33.3, down to a multiple of 16 */
+        {1000000, 1024, 3e7, 256, 32},
+        /* tiny tasks: no more than 16384 */
+        {1000000, 16, 0, 8, 16384},
+        {1000000, 0, 0, 0, 16384},
+        /* great tasks: one at least */
+        {1000000, INT64_C(1) << 40, 0, INT64_C(1) << 39, 1},
+        {1000000, 8, 1e18, 8, 1},
+        {1000000, 2097152, 1e9, 2097152, 1},
+        {1000000, 1048576, 1e9, 1048576, 1},
+        {1000000, 1048576, 0, 1048576, 2},
+        /* no more than there are: then the end is on no border */
+        {5, 16, 0, 8, 5},
+        {16384, 16, 0, 8, 16384},
+        {16385, 16, 0, 8, 16384},
+        {1, 16, 0, 8, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(plan_grid(cases[i].tasks, cases[i].bytes, cases[i].flops, 1, &cases[i].output),
+                         cases[i].expected);
+}
+
+/* The formula by search: what FORMAT.md says, without arithmetic tricks. */
+static int64_t
+search_grid(int64_t tasks, int64_t bytes, double flops, int output_count, const int64_t *output_bytes)
+{
+    int64_t count = 1, border = 0;
+    while (count < PLAN_GRID_TASKS && (count + 1) * bytes <= PLAN_GRID_BYTES &&
+           (double)(count + 1) * flops <= (double)PLAN_GRID_FLOPS)
+        count++;
+    for (bool found = false; !found;) {
+        border++;
+        found = true;
+        for (int i = 0; i < output_count; i++)
+            found = found && border * output_bytes[i] % PLAN_PAGE == 0;
+    }
+    if (border <= count)
+        count = count / border * border;
+    return count < tasks ? count : tasks;
+}
+
+static void
+the_grid_is_what_a_search_finds(void **state)
+{
+    uint64_t random = 1;
+    (void)state;
+    for (int trial = 0; trial < 2000; trial++) {
+        int outputs = (int)test_random_within(&random, 1, 3);
+        int64_t output_bytes[3], bytes = test_random_within(&random, 0, 3000);
+        for (int i = 0; i < outputs; i++) {
+            output_bytes[i] = test_random_within(&random, 1, 16) << test_random_within(&random, 0, 12);
+            bytes += output_bytes[i];
+        }
+        int64_t tasks = test_random_within(&random, 1, 40000);
+        double flops = (double)(test_random_within(&random, 0, 4) << test_random_within(&random, 0, 30));
+        assert_int_equal(plan_grid(tasks, bytes, flops, outputs, output_bytes),
+                         search_grid(tasks, bytes, flops, outputs, output_bytes));
+    }
+}
+
+static struct plan *
+build(int class_count, const struct plan_request *requests, bool reversed)
+{
+    struct plan *plan = NULL;
+    test_ok(plan_build(&fake, class_count, requests, reversed, &plan, &error), &error);
+    return plan;
+}
+
+static void
+a_class_is_settled(void **state)
+{
+    struct plan_request class = request(1001, 30000, 4096, 2e6);
+    (void)state;
+    class.problem.parameters[1].integer = 12345;
+    struct plan *plan = build(1, &class, false);
+    const struct plan_class *settled = &plan->classes[0];
+    assert_int_equal(plan->class_count, 1);
+    assert_int_equal(plan->tasks, 1001);
+    assert_int_equal(settled->tasks_per_chunk, 61); /* 2097152 / 34096 */
+    assert_int_equal(settled->chunks, 17);
+    assert_int_equal(plan->chunks, 17);
+    assert_int_equal(settled->input_bytes, 30000);
+    assert_int_equal(settled->output_bytes, 4096);
+    assert_int_equal(settled->workspace_bytes, 12345);
+    assert_int_equal(plan->input_bytes, 1001 * 30000);
+    assert_int_equal(plan->output_bytes, 1001 * 4096);
+    assert_true(plan->flops == 1001 * 2e6);
+    struct plan_chunk last = plan_at(plan, 16);
+    assert_int_equal(last.first, 16 * 61);
+    assert_int_equal(last.count, 1001 - 16 * 61); /* the short one */
+    /* nominal seconds add up, to rounding */
+    double sum = 0, whole = plan_seconds(plan), task = 2e6 / PLAN_NOMINAL_FLOPS + 34096 / PLAN_NOMINAL_BANDWIDTH;
+    for (int64_t place = 0; place < plan->chunks; place++) {
+        struct plan_chunk chunk = plan_at(plan, place);
+        sum += plan_chunk_seconds(plan, &chunk);
+    }
+    assert_true(fabs(sum - whole) <= 1e-12 * whole);
+    assert_true(fabs(whole - 1001 * task) <= 1e-12 * whole);
+    plan_destroy(plan);
+    plan_destroy(NULL);
+}
+
+static void
+shared_inputs_do_not_count_as_a_tasks_bytes(void **state)
+{
+    struct plan_request class = request(1000, 64, 64, 0);
+    (void)state;
+    class.problem.input_count = 2;
+    class.problem.inputs[1] = (struct sheaf_array){SHEAF_F64, {.ndim = 2, .extent = {1000, 1000}}};
+    class.shared[1] = true;
+    struct plan *plan = build(1, &class, false);
+    assert_int_equal(plan->classes[0].input_bytes, 64);
+    assert_int_equal(plan->classes[0].tasks_per_chunk, 1000);
+    assert_int_equal(plan->input_bytes, 64000 + 8000000);
+    plan_destroy(plan);
+    class.shared[1] = false;
+    plan = build(1, &class, false);
+    assert_int_equal(plan->classes[0].input_bytes, 64 + 8000000);
+    assert_int_equal(plan->classes[0].tasks_per_chunk, 1);
+    assert_int_equal(plan->input_bytes, INT64_C(1000) * (64 + 8000000));
+    plan_destroy(plan);
+}
+
+/* Every task is in exactly one chunk, and every chunk where its number says. `seen` has a byte for each task. */
+static void
+check_cover(const struct plan *plan, unsigned char *seen)
+{
+    memset(seen, 0, (size_t)plan->tasks);
+    unsigned char *chunks = calloc((size_t)plan->chunks, 1);
+    assert_non_null(chunks);
+    for (int64_t place = 0; place < plan->chunks; place++) {
+        struct plan_chunk chunk = plan_at(plan, place);
+        assert_true(chunk.class_index >= 0 && chunk.class_index < plan->class_count);
+        const struct plan_class *class = &plan->classes[chunk.class_index];
+        assert_true(chunk.chunk >= class->first_chunk && chunk.chunk < class->first_chunk + class->chunks);
+        assert_int_equal(chunk.first, (chunk.chunk - class->first_chunk) * class->tasks_per_chunk);
+        assert_true(chunk.count >= 1 && chunk.count <= class->tasks_per_chunk);
+        assert_true(chunk.count == class->tasks_per_chunk || chunk.first + chunk.count == class->tasks);
+        assert_int_equal(chunks[chunk.chunk]++, 0);
+        for (int64_t t = 0; t < chunk.count; t++)
+            assert_int_equal(seen[class->first_position + chunk.first + t]++, 0);
+    }
+    free(chunks);
+    for (int64_t t = 0; t < plan->tasks; t++)
+        assert_int_equal(seen[t], 1);
+}
+
+/* Classes come longest chunks first; equal ones in their own order; within a class, chunks in order. */
+static void
+check_order(const struct plan *plan)
+{
+    for (int64_t place = 1; place < plan->chunks; place++) {
+        struct plan_chunk before = plan_at(plan, place - 1), chunk = plan_at(plan, place);
+        double longer = plan->classes[before.class_index].chunk_seconds,
+               shorter = plan->classes[chunk.class_index].chunk_seconds;
+        assert_true(longer >= shorter);
+        if (before.class_index == chunk.class_index)
+            assert_int_equal(chunk.chunk, before.chunk + 1);
+        else
+            assert_true(longer > shorter || before.class_index < chunk.class_index);
+    }
+}
+
+static void
+check_reverse(const struct plan *plan, const struct plan *reverse)
+{
+    assert_int_equal(plan->chunks, reverse->chunks);
+    for (int64_t place = 0; place < plan->chunks; place++) {
+        struct plan_chunk a = plan_at(plan, place), b = plan_at(reverse, plan->chunks - 1 - place);
+        assert_true(a.chunk == b.chunk && a.class_index == b.class_index && a.first == b.first && a.count == b.count);
+    }
+}
+
+static void
+random_plans_hold_every_task_once_longest_first(void **state)
+{
+    enum { CLASSES = 8 };
+    uint64_t random = 2;
+    (void)state;
+    for (int trial = 0; trial < 100; trial++) {
+        struct plan_request requests[CLASSES];
+        int count = (int)test_random_within(&random, 1, CLASSES);
+        for (int i = 0; i < count; i++)
+            requests[i] = request(
+                test_random_within(&random, 1, 3000), test_random_within(&random, 1, 1 << 18),
+                test_random_within(&random, 1, 16) << test_random_within(&random, 0, 14),
+                test_random_within(&random, 0, 2) == 0 ? 0 : (double)test_random_within(&random, 1, 2000000000));
+        if (count > 1 && trial % 3 == 0)
+            requests[count - 1] = requests[0]; /* equal cost */
+        struct plan *plan = build(count, requests, false), *reverse = build(count, requests, true);
+        unsigned char *seen = malloc((size_t)plan->tasks);
+        assert_non_null(seen);
+        check_cover(plan, seen);
+        check_cover(reverse, seen);
+        check_order(plan);
+        check_reverse(plan, reverse);
+        free(seen);
+        plan_destroy(plan);
+        plan_destroy(reverse);
+    }
+}
+
+static void
+a_billion_tasks_are_found_without_a_list(void **state)
+{
+    struct plan_request requests[2];
+    (void)state;
+    requests[0] = request(INT64_C(3000000000), 4096, 4096, 1e10);
+    requests[1] = request(INT64_C(1000000000), 4096, 4096, 2e10);
+    struct plan *plan = build(2, requests, false);
+    assert_int_equal(plan->chunks, INT64_C(4000000000));
+    struct plan_chunk chunk = plan_at(plan, INT64_C(999999999));
+    assert_int_equal(chunk.class_index, 1);
+    assert_int_equal(chunk.chunk, INT64_C(3999999999));
+    chunk = plan_at(plan, INT64_C(1000000000));
+    assert_int_equal(chunk.class_index, 0);
+    assert_int_equal(chunk.first, 0);
+    plan_destroy(plan);
+}
+
+static void
+sizes_past_64_bits_are_refused(void **state)
+{
+    struct plan_request class = request(INT64_C(1) << 40, INT64_C(1) << 22, INT64_C(1) << 22, 0);
+    struct plan *plan = NULL;
+    (void)state;
+    test_error(plan_build(&fake, 1, &class, false, &plan, &error), SHEAF_BAD_DATA, &error,
+               "fake: the bytes of 1099511627776 tasks pass what 64 bits can count; split the run");
+    assert_null(plan);
+}
+
+static void
+arrays_that_pass_64_bits_together_are_refused(void **state)
+{
+    /* each fits, their sum does not: three matrices of 10^9 x 10^9, 8 x 10^18 bytes each */
+    struct plan_request class = request(1, INT64_C(8000000000000000000), INT64_C(8000000000000000000), 0);
+    struct plan_request twice[2];
+    struct plan *plan = NULL;
+    (void)state;
+    class.problem.input_count = 2;
+    class.problem.inputs[1] = class.problem.inputs[0];
+    test_error(plan_build(&fake, 1, &class, false, &plan, &error), SHEAF_BAD_DATA, &error,
+               "pass what 64 bits can count");
+    /* each class fits, both together do not */
+    twice[0] = twice[1] = request(1, INT64_C(8000000000000000000), 8, 0);
+    test_error(plan_build(&fake, 2, twice, false, &plan, &error), SHEAF_BAD_DATA, &error,
+               "pass what 64 bits can count");
+    assert_null(plan);
+}
+
+static void
+no_memory_is_an_error(void **state)
+{
+    struct plan_request class = request(1, 1, 1, 0);
+    struct plan *plan = NULL;
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        allowed = i;
+        enum sheaf_status status = plan_build(&fake, 1, &class, false, &plan, &error);
+        allowed = -1;
+        test_error(status, SHEAF_NO_RESOURCES, &error, "no memory for a plan of 1 classes");
+        assert_null(plan);
+    }
+}
+
+static void
+an_arrays_bytes_are_its_elements(void **state)
+{
+    const struct sheaf_array matrix = {SHEAF_C128, {.ndim = 2, .extent = {3, 5}}}, scalar = {SHEAF_F16, {.ndim = 0}};
+    (void)state;
+    assert_int_equal(plan_array_bytes(&matrix), 240);
+    assert_int_equal(plan_array_bytes(&scalar), 2);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_grid_is_its_formula),
+        cmocka_unit_test(the_grid_is_what_a_search_finds),
+        cmocka_unit_test(a_class_is_settled),
+        cmocka_unit_test(shared_inputs_do_not_count_as_a_tasks_bytes),
+        cmocka_unit_test(random_plans_hold_every_task_once_longest_first),
+        cmocka_unit_test(a_billion_tasks_are_found_without_a_list),
+        cmocka_unit_test(sizes_past_64_bits_are_refused),
+        cmocka_unit_test(arrays_that_pass_64_bits_together_are_refused),
+        cmocka_unit_test(no_memory_is_an_error),
+        cmocka_unit_test(an_arrays_bytes_are_its_elements),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
