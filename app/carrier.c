@@ -71,10 +71,7 @@ fetch(struct engine *engine)
     slot_list_push(loaded ? &engine->ready : &engine->idle_slots, slot);
     if (claim == QUEUE_OVER)
         engine->no_more = true;
-    if (loaded)
-        pthread_cond_signal(&engine->workers_wake);
-    else
-        pthread_cond_broadcast(&engine->workers_wake);
+    pthread_cond_broadcast(&engine->workers_wake); // they wait for different things: a signal could wake the wrong one
     return claim == QUEUE_EMPTY ? seen : 0;
 }
 
@@ -88,7 +85,7 @@ write_behind(struct engine *engine)
     pthread_mutex_lock(&engine->mutex);
     engine->in_hands--;
     slot_list_push(&engine->idle_slots, slot);
-    pthread_cond_signal(&engine->workers_wake);
+    pthread_cond_broadcast(&engine->workers_wake);
     engine_note_finish(engine);
 }
 

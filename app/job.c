@@ -166,6 +166,10 @@ settle_layout(struct job *job, struct sheaf_error *error)
                                      .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE};
         status = layout_settle(&facts, &job->layout, error);
     }
+    // Nodes may differ in ranks and cores; whether tasks are wide must not, or bits would depend on the node.
+    bool wide = job->layout.width > 1;
+    comm_broadcast(job->comm, &wide, sizeof wide);
+    job->layout.width = wide ? job->layout.threads : 1;
     if (job->place.local_rank == 0)
         job->node_memory = survey_memory(job);
     comm_broadcast_node(job->comm, &job->node_memory, sizeof job->node_memory);

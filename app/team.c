@@ -177,7 +177,7 @@ team_audit(const struct team *team, const struct layout *layout, const char *hos
                  "with fewer",
                  host, layout->ranks, layout->threads, wanted, team->cores,
                  team->quota > 0 && team->quota < offered ? " (the cgroup's CPU quota)" : "");
-    else if (offered < machine && wanted >= team->cores)
+    else if (offered < machine && wanted >= team->cores && !getenv("SLURM_JOB_ID")) // a job gets what it asked for
         snprintf(text, TEAM_TEXT_BYTES,
                  "%s: the launcher gave these ranks %d of the machine's %d CPUs; to use all: mpirun --bind-to none, or "
                  "#SBATCH --cpus-per-task",
