@@ -3,8 +3,10 @@
 #include "store_layout.h"
 #include "store_target.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -426,6 +428,28 @@ take_name(const struct store_spec *spec, const char *temporary, const char *abso
     return SHEAF_OK;
 }
 
+/*
+ * Remove what processes of this host left behind that were killed while they built the same target: it may hold much space. A
+ * process of another host may be alive.
+ */
+static void
+remove_leftovers(const char *directory, const char *prefix)
+{
+    const char *name = strrchr(prefix, '/') + 1;
+    DIR *listing = opendir(directory);
+    for (const struct dirent *entry; listing && (entry = readdir(listing)) != NULL;) {
+        if (strncmp(entry->d_name, name, strlen(name)) != 0)
+            continue;
+        char *end;
+        long pid = strtol(entry->d_name + strlen(name), &end, 10);
+        bool dead = pid > 0 && *end == '\0' && (pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH));
+        if (dead)
+            unlinkat(dirfd(listing), entry->d_name, 0);
+    }
+    if (listing)
+        closedir(listing);
+}
+
 enum sheaf_status
 store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error)
 {
@@ -449,8 +473,9 @@ store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_
     map->output_count = spec->output_count;
 
     gethostname(host, sizeof host - 1);
-    snprintf(temporary, sizeof temporary, "%s.partial-%s-%ld", map->path, host, (long)getpid());
-    unlink(temporary); /* of a dead process that had our number */
+    int length = snprintf(temporary, sizeof temporary, "%s.partial-%s-", map->path, host);
+    remove_leftovers(directory, temporary);
+    snprintf(temporary + length, sizeof temporary - (size_t)length, "%ld", (long)getpid());
     status = build_hdf5(&build, temporary, map);
     if (status == SHEAF_OK)
         status = settle_file(&build, temporary, map);

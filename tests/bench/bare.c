@@ -84,8 +84,8 @@ work(const struct problem *problem, int rank, struct shared *shared)
         int last = round == 0 ? first + 1 : end;
         pthread_barrier_wait(&shared->barrier);
         for (int task = first; task < last; task++)
-            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1.0, a[task % SETS], n, b[task % SETS], n, 0.0,
-                        c[task % SETS], n);
+            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1.0, a[task % SETS], n, b[task % SETS], n,
+                        0.0, c[task % SETS], n);
     }
     shared->end[rank] = seconds();
 }

@@ -844,6 +844,38 @@ a_kill_at_any_moment_leaves_a_file_that_opens(void **state)
     assert_true(valid >= ROUNDS / 2);
 }
 
+/* A file whose name says that it was left by this process number. */
+static void
+leave_partial(long pid, char name[256])
+{
+    char host[65] = "";
+    gethostname(host, sizeof host - 1);
+    snprintf(name, 256, "leftover.h5.partial-%s-%ld", host, pid);
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    fclose(file);
+}
+
+static void
+what_dead_builders_left_is_removed(void **state)
+{
+    (void)state;
+    char dead[256], alive[256];
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    leave_partial(child, dead);
+    leave_partial(getppid(), alive);
+    struct store_spec spec = example_spec("leftover.h5");
+    assert_int_equal(store_create(&spec, &map, &error), SHEAF_OK);
+    assert_int_not_equal(access(dead, F_OK), 0);
+    assert_int_equal(access(alive, F_OK), 0);
+    unlink(alive);
+    unlink("leftover.h5");
+}
+
 int
 main(void)
 {
@@ -868,6 +900,7 @@ main(void)
         cmocka_unit_test(other_files_are_told_apart),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(datasets_are_listed),
+        cmocka_unit_test(what_dead_builders_left_is_removed),
         cmocka_unit_test(a_kill_at_any_moment_leaves_a_file_that_opens),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
