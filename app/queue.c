@@ -98,13 +98,16 @@ first_cell(struct queue *queue, uint64_t *cell)
     return found;
 }
 
-/** Ring the leader once when the queue runs low. */
+/**
+ * Ring the leader when the queue runs low: once, and again for each cell that becomes free, for the leader may have
+ * found none when it came to refill.
+ */
 static void
-ask_for_more(struct queue *queue)
+ask_for_more(struct queue *queue, bool freed_cell)
 {
     if (atomic_load(&queue->closed) || queue_left(queue) > atomic_load(&queue->low_water))
         return;
-    if (atomic_exchange(&queue->hungry, 1) == 0)
+    if (atomic_exchange(&queue->hungry, 1) == 0 || freed_cell)
         queue_ring(queue, 0);
 }
 
@@ -121,14 +124,14 @@ queue_take(struct queue *queue, int64_t *place)
         if (i < 0) {
             if (closed)
                 return QUEUE_OVER;
-            ask_for_more(queue);
+            ask_for_more(queue, false);
             return QUEUE_EMPTY;
         }
         // A cell may have been emptied and filled again in between: the swap then still claims what it says.
         if (atomic_compare_exchange_strong(&queue->cells[i], &cell, pack(cell_next(cell) + 1, cell_end(cell)))) {
             *place = cell_next(cell);
             if (!closed)
-                ask_for_more(queue);
+                ask_for_more(queue, cell_next(cell) + 1 == cell_end(cell));
             return QUEUE_CLAIMED;
         }
     }
