@@ -61,6 +61,8 @@ print_kernel(const struct sheaf_kernel *kernel)
     printf("\n  width      %s\n", widths[kernel->width_kind]);
     for (int i = 0; i < kernel->parameter_count; i++)
         printf("  --param %s=...  %s\n", kernel->parameters[i].name, kernel->parameters[i].text);
+    if (kernel->documentation)
+        printf("\n%s", kernel->documentation);
     return SHEAF_OK;
 }
 

@@ -28,6 +28,7 @@ const struct sheaf_kernel kernel_copy = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "copy",
     .text = "the input itself: what reading and writing alone cost",
+    .documentation = "B = A. No flops. Any type. No task fails.\n",
     .signature = "(m,n)->(m,n)",
     .output_names = copy_outputs,
     .accepts = SHEAF_TYPES_ALL,

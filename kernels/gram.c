@@ -104,6 +104,9 @@ const struct sheaf_kernel kernel_gram = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "gram",
     .text = "Gram matrix A^H A, exactly symmetric or Hermitian",
+    .documentation =
+        "C = A^H A (real: A^T A). m n (n + 1) flops (complex: 4 m n (n + 1)). BLAS syrk or herk, then the other\n"
+        "triangle is copied: C is exactly symmetric or Hermitian, its diagonal real. No task fails.\n",
     .signature = "(m,n)->(n,n)",
     .output_names = gram_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

@@ -141,6 +141,11 @@ const struct sheaf_kernel kernel_inv = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "inv",
     .text = "inverse of a square matrix",
+    .documentation =
+        "X = A^-1. 2 m^3 flops (complex: 8 m^3). LAPACK getrf and getri; rows for columns, which is exact for "
+        "inverses.\n"
+        "As numpy.linalg.inv, but a singular matrix (info: the first zero pivot, from 1) or one that is not finite\n"
+        "fails by itself. A matrix that is nearly singular gives a result, and no warning.\n",
     .signature = "(m,m)->(m,m)",
     .output_names = inv_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

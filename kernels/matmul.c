@@ -69,6 +69,9 @@ const struct sheaf_kernel kernel_matmul = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "matmul",
     .text = "matrix product A B",
+    .documentation =
+        "C = A B. 2 m k n flops (complex: 8 m k n). BLAS gemm, one call a task.\n"
+        "As numpy.matmul of matrices. NaN and infinity in the input spread as IEEE 754 says; no task fails.\n",
     .signature = "(m,k),(k,n)->(m,n)",
     .output_names = matmul_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

@@ -136,6 +136,8 @@ struct sheaf_kernel {
     uint32_t bytes;   /**< sizeof(struct sheaf_kernel) */
     const char *name; /**< a word of lower-case letters, digits and _ */
     const char *text; /**< one line for `sheaf info` */
+    /** Lines for `sheaf info KERNEL`, each ending with a newline: formula, flops, routine, conventions, errors. NULL: none */
+    const char *documentation;
     /**
      * NumPy's gufunc signature, "(m,k),(k,n)->(m,n)". Two additions:
      *   - a name that occurs in outputs only is settled by `infer`: svd "(m,n)->(m,k),(k),(k,n)";
