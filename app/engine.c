@@ -167,6 +167,9 @@ engine_destroy(struct engine *engine)
 {
     if (!engine)
         return;
+    pthread_mutex_lock(&engine->mutex);
+    pthread_cond_broadcast(&engine->workers_wake); // asleep, they would not see that the queue was stopped
+    pthread_mutex_unlock(&engine->mutex);
     for (int i = 0; i < engine->threads_started; i++)
         pthread_join(engine->workers[i].thread, NULL);
     pthread_mutex_lock(&engine->mutex);
