@@ -2,42 +2,19 @@
  * The inverse, by LU factors: getrf and getri. LAPACK takes our row-major A for A^T and returns
  * inv(A^T) = inv(A)^T, which read by rows is inv(A): no transpose is needed.
  */
+#include "finite.h"
 #include "lapack.h"
 #include "narrow.h"
 #include "sheaf/kernel.h"
 
-#include <math.h>
-
-static bool
-is_finite_f32(const void *values, int64_t count)
-{
-    const float *x = values;
-    bool finite = true;
-    for (int64_t i = 0; i < count; i++)
-        finite &= isfinite(x[i]) != 0;
-    return finite;
-}
-
-static bool
-is_finite_f64(const void *values, int64_t count)
-{
-    const double *x = values;
-    bool finite = true;
-    for (int64_t i = 0; i < count; i++)
-        finite &= isfinite(x[i]) != 0;
-    return finite;
-}
-
 static const struct inv_type {
     lapack_getrf *getrf;
     lapack_getri *getri;
-    bool (*is_finite)(const void *values, int64_t count);
-    int parts; /* real numbers in an element */
 } inv_of_type[SHEAF_TYPE_COUNT] = {
-    [SHEAF_F32] = {sgetrf_, sgetri_, is_finite_f32, 1},
-    [SHEAF_F64] = {dgetrf_, dgetri_, is_finite_f64, 1},
-    [SHEAF_C64] = {cgetrf_, cgetri_, is_finite_f32, 2},
-    [SHEAF_C128] = {zgetrf_, zgetri_, is_finite_f64, 2},
+    [SHEAF_F32] = {sgetrf_, sgetri_},
+    [SHEAF_F64] = {dgetrf_, dgetri_},
+    [SHEAF_C64] = {cgetrf_, cgetri_},
+    [SHEAF_C128] = {zgetrf_, zgetri_},
 };
 
 /* The workspace: pivots, (m) ints, then getri's work, from the next multiple of 64 bytes on. */
@@ -123,8 +100,7 @@ inv_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
     for (int64_t task = 0; task < batch->count; task++) {
         const void *source = (const char *)batch->inputs[0] + (size_t)task * batch->input_strides[0];
         void *x = (char *)batch->outputs[0] + (size_t)task * batch->output_strides[0];
-        /* LAPACK would give an answer all the same, and for an infinity not always a NaN. */
-        if (!type->is_finite(source, elements * type->parts)) {
+        if (!is_finite(a->type, source, elements)) {
             batch->status[task] = SHEAF_TASK_NOT_FINITE;
             continue;
         }

@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include "parameters.h"
 #include "signature.h"
 
 #include <float.h>
@@ -16,6 +17,12 @@ struct sheaf_shape
 fixture_matrix(int64_t rows, int64_t columns)
 {
     return (struct sheaf_shape){.ndim = 2, .extent = {rows, columns}};
+}
+
+struct sheaf_shape
+fixture_vector(int64_t extent)
+{
+    return (struct sheaf_shape){.ndim = 1, .extent = {extent}};
 }
 
 /* The next of a fixed series of 64 random bits (splitmix64, Steele, Lea, Flood 2014). */
@@ -77,7 +84,8 @@ void
 fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum sheaf_type type,
                const struct sheaf_shape *shapes, int shape_count, int64_t count, uint32_t shared)
 {
-    static const char *const labels[] = {"a", "b", "c", "d"};
+    static const char *const labels[SHEAF_OPERANDS_MAX] = {"a", "b", "c", "d", "e", "f", "g", "h",
+                                                           "i", "j", "k", "l", "m", "n", "o", "p"};
     struct sheaf_error error = {0};
     uint64_t state = 1;
     memset(fixture, 0, sizeof *fixture);
@@ -85,11 +93,12 @@ fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum 
     fixture->count = count;
     fixture->shared = shared;
     fixture->problem.input_count = shape_count;
+    assert_true(shape_count <= SHEAF_OPERANDS_MAX);
     for (int i = 0; i < shape_count; i++) {
         fixture->problem.inputs[i].type = type;
         fixture->problem.inputs[i].shape = shapes[i];
     }
-    assert_true(shape_count <= (int)(sizeof labels / sizeof labels[0]));
+    parameters_set_initial(kernel, &fixture->problem);
     if (signature_match(kernel, &fixture->problem, labels, &error))
         fail_msg("%s", error.text);
 
@@ -145,6 +154,8 @@ fixture_run(struct fixture *fixture, int64_t first, int64_t count)
         batch.input_strides[i] = fixture->shared >> i & 1U ? 0 : fixture->input_bytes[i];
     }
     for (int i = 0; i < problem->output_count; i++) {
+        if (fixture->omitted >> i & 1U)
+            continue;
         batch.outputs[i] = fixture_output(fixture, i, first);
         batch.output_strides[i] = fixture->output_bytes[i];
         memset(batch.outputs[i], POISON_VALUE, (size_t)count * fixture->output_bytes[i]);
@@ -204,6 +215,25 @@ fixture_check_splits(struct fixture *fixture)
     check_batches(fixture, 1, expected);
     check_batches(fixture, 2, expected);
     check_batches(fixture, fixture->count, expected);
+    free(expected);
+}
+
+void
+fixture_check_omitted(struct fixture *fixture)
+{
+    size_t bytes;
+    int outputs = fixture->problem.output_count;
+    fixture_run(fixture, 0, fixture->count);
+    unsigned char *expected = copy_results(fixture, &bytes);
+    for (uint32_t omitted = 1; omitted < UINT32_C(1) << outputs; omitted++) {
+        /* What is asked for is poisoned and written again; the rest has to stay as it was. */
+        fixture->omitted = omitted;
+        fixture_run(fixture, 0, fixture->count);
+        unsigned char *found = copy_results(fixture, &bytes);
+        assert_memory_equal(found, expected, bytes);
+        free(found);
+    }
+    fixture->omitted = 0;
     free(expected);
 }
 

@@ -22,8 +22,9 @@ enum { FIXTURE_TYPE_COUNT = 4 };
 struct fixture {
     const struct sheaf_kernel *kernel;
     struct sheaf_problem problem;
-    int64_t count;   /**< tasks */
-    uint32_t shared; /**< bit i: all tasks share input i */
+    int64_t count;    /**< tasks */
+    uint32_t shared;  /**< bit i: all tasks share input i */
+    uint32_t omitted; /**< bit i: output i is not asked for; 0 after fixture_create */
     unsigned char *inputs[SHEAF_OPERANDS_MAX];
     unsigned char *outputs[SHEAF_OUTPUTS_MAX];
     size_t input_bytes[SHEAF_OPERANDS_MAX], output_bytes[SHEAF_OUTPUTS_MAX]; /**< a task */
@@ -36,9 +37,13 @@ struct fixture {
 /** The shape (rows, columns). */
 struct sheaf_shape fixture_matrix(int64_t rows, int64_t columns);
 
+/** The shape (extent). */
+struct sheaf_shape fixture_vector(int64_t extent);
+
 /**
- * Match a kernel against inputs of one type, allocate all arrays, and fill the inputs with numbers
- * uniform in [-1, 1] (integers: random bytes), always the same ones.
+ * Match a kernel, its parameters at their initial values, against inputs of one type, allocate all
+ * arrays, and fill the inputs with numbers uniform in [-1, 1] (integers: random bytes), always the
+ * same ones.
  * @param[in] shapes  as many as the kernel's signature has inputs
  */
 void fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum sheaf_type type,
@@ -58,6 +63,9 @@ void fixture_check_splits(struct fixture *fixture);
 /** Check that sharing the inputs in `shared` gives the same bits as giving every task a copy. */
 void fixture_check_shared(const struct sheaf_kernel *kernel, enum sheaf_type type, const struct sheaf_shape *shapes,
                           int shape_count, uint32_t shared);
+
+/** Check that whatever subset of its outputs is asked for, those have the same bits as in a run for all. */
+void fixture_check_omitted(struct fixture *fixture);
 
 const void *fixture_input(const struct fixture *fixture, int input, int64_t task);
 void *fixture_output(const struct fixture *fixture, int output, int64_t task);
