@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /** What the carrier does next. */
-enum errand { ERRAND_NONE, ERRAND_COMMITS, ERRAND_FETCH, ERRAND_WRITE, ERRAND_SYNC, ERRAND_QUIT };
+enum errand { ERRAND_NONE, ERRAND_COMMITS, ERRAND_FETCH, ERRAND_WRITE, ERRAND_SETTLE, ERRAND_SYNC, ERRAND_QUIT };
 
 static bool
 wants_fetch(const struct engine *engine, uint32_t seen_empty)
@@ -16,10 +16,12 @@ wants_fetch(const struct engine *engine, uint32_t seen_empty)
                               queue_left(setup->queue), setup->layout.ranks * engine->size.workers);
 }
 
-/** Feeding a hungry worker comes first, then emptying what is behind, then reading further ahead. */
+/** Until the file has its name nothing counts: so that comes first. Then: feeding a hungry worker comes first, then emptying what is behind, then reading further ahead. */
 static enum errand
 next_errand(const struct engine *engine, uint32_t seen_empty)
 {
+    if (engine->settle_wanted)
+        return ERRAND_SETTLE;
     if (engine->batches)
         return ERRAND_COMMITS;
     bool fetch = wants_fetch(engine, seen_empty);
@@ -89,6 +91,20 @@ write_behind(struct engine *engine)
     engine_note_finish(engine);
 }
 
+/** Workers compute and write meanwhile. */
+static void
+settle_store(struct engine *engine)
+{
+    engine->settle_wanted = false;
+    pthread_mutex_unlock(&engine->mutex);
+    struct sheaf_error error;
+    enum sheaf_status status = store_settle(engine->store, &engine->settlement, &error);
+    if (status)
+        queue_fail(engine->setup.queue, &error);
+    pthread_mutex_lock(&engine->mutex);
+    engine->settled = status == SHEAF_OK;
+}
+
 static void
 sync_store(struct engine *engine)
 {
@@ -117,6 +133,9 @@ carrier_main(void *argument)
             break;
         case ERRAND_WRITE:
             write_behind(engine);
+            break;
+        case ERRAND_SETTLE:
+            settle_store(engine);
             break;
         case ERRAND_SYNC:
             sync_store(engine);

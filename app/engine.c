@@ -46,6 +46,7 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
 void
 engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host)
 {
+    engine->settle_wanted = engine->setup.settles_results;
     engine->store = store;
     engine->run = run;
     engine->host = host;
@@ -154,6 +155,13 @@ engine_has_synced(struct engine *engine)
     bool synced = engine->synced || !engine->carrier_started;
     pthread_mutex_unlock(&engine->mutex);
     return synced;
+}
+
+bool
+engine_settlement(const struct engine *engine, struct store_settlement *settlement)
+{
+    *settlement = engine->settlement;
+    return engine->settled;
 }
 
 const struct engine_size *

@@ -30,6 +30,7 @@ struct engine_setup {
     int rank;               /**< in the whole job */
     int local_rank;         /**< within the node; layout.ranks or more: parked */
     bool on_root_node;      /**< records are written here; else posted to the outbox */
+    bool settles_results;   /**< the carrier settles the results file first (the root: it has only been built) */
     bool results_in_memory; /**< the results file lies in a memory file system */
     int64_t memory_bytes;   /**< for this rank's ring */
 };
@@ -63,6 +64,9 @@ enum sheaf_status engine_create(const struct engine_setup *setup, struct engine 
  * @param[in] host   row of this node in the results file's table of hosts
  */
 void engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host);
+
+/** After the end: how the results file was settled. @return false where this engine did not */
+bool engine_settlement(const struct engine *engine, struct store_settlement *settlement);
 
 /** Main thread: there may be news in the queue (a span, a stop). Never blocks. */
 void engine_attend(struct engine *engine);

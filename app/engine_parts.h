@@ -64,7 +64,8 @@ struct engine {
     int workers_left, workers_waiting;
     int in_hands; /**< slots that the carrier is writing */
     bool no_more; /**< the carrier found the queue over */
-    bool quit, sync_wanted, synced;
+    bool quit, sync_wanted, synced, settle_wanted, settled;
+    struct store_settlement settlement;
     struct commit_batch *batches, *batches_last;
     int batches_left;
 };

@@ -243,6 +243,7 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .rank = job->place.rank,
                                  .local_rank = job->place.local_rank,
                                  .on_root_node = job->place.node == 0,
+                                 .settles_results = job->place.rank == 0,
                                  .results_in_memory = job->map.results_in_memory,
                                  .memory_bytes = job->node_memory / job->layout.ranks};
     enum sheaf_status status = comm_agree(job->comm, engine_create(&setup, &job->engine, error), error);
@@ -349,7 +350,7 @@ open_store(struct job *job, struct sheaf_error *error)
         struct spec_holder holder;
         struct store_spec spec;
         fill_spec(job, &holder, &spec);
-        status = store_create(&spec, &job->map.store, error);
+        status = store_build(&spec, &job->map.store, error);
     }
     status = comm_agree(job->comm, status, error);
     if (status)
@@ -403,6 +404,7 @@ execute(struct job *job, struct sheaf_error *error)
     if (root) {
         progress_end(&progress);
         dispatch_totals(job->dispatch, &job->totals);
+        job->settled = engine_settlement(job->engine, &job->settlement);
     }
     return queue_error(job->queue, error) ? error->status : SHEAF_OK;
 }
@@ -429,7 +431,7 @@ close_as_root(struct job *job, enum sheaf_status outcome, struct sheaf_error *er
 
 /** Note how the run ended; an error of the run itself goes before one of noting it. */
 static enum sheaf_status
-settle_store(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
+note_end(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
 {
     struct sheaf_error later;
     enum sheaf_status status = job->place.rank == 0 ? close_as_root(job, outcome, &later) : SHEAF_OK;
@@ -465,6 +467,8 @@ clean_up(struct job *job)
 {
     engine_destroy(job->engine);
     dispatch_destroy(job->dispatch);
+    if (job->place.rank == 0 && !job->settled)
+        store_abandon(&job->map.store);
     store_detach(job->store, NULL);
     for (int i = 0; i < job->map.input_count; i++)
         source_detach(job->sources[i]);
@@ -487,6 +491,18 @@ make_ready(struct job *job, struct sheaf_error *error)
     return status;
 }
 
+/** Nothing to compute: the root's carrier, which would have settled the file meanwhile, does not run. */
+static enum sheaf_status
+settle_at_once(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    if (job->place.rank == 0) {
+        status = store_settle(job->store, &job->settlement, error);
+        job->settled = status == SHEAF_OK;
+    }
+    return comm_agree(job->comm, status, error);
+}
+
 static enum sheaf_status
 perform(struct job *job, struct sheaf_error *error)
 {
@@ -497,9 +513,8 @@ perform(struct job *job, struct sheaf_error *error)
         return status;
     summary_print_headline(job, stdout);
     summary_print_nodes(job, stdout);
-    if (job->plan->chunks > 0)
-        status = execute(job, error);
-    status = settle_store(job, status, error);
+    status = job->plan->chunks > 0 ? execute(job, error) : settle_at_once(job, error);
+    status = note_end(job, status, error);
     if (!status)
         status = conclude(job, error);
     return close_store(job, status, error);

@@ -68,10 +68,12 @@ struct job {
     struct store *store;
     struct engine *engine;
     struct dispatch *dispatch;
-    struct record_run run;      /**< root */
-    uint32_t *host_rows;        /**< root: by node */
-    uint32_t host_row;          /**< of this node */
-    int workers;                /**< of all nodes */
+    struct record_run run; /**< root */
+    uint32_t *host_rows;   /**< root: by node */
+    uint32_t host_row;     /**< of this node */
+    int workers;           /**< of all nodes */
+    bool settled;          /**< root: the results file has its name */
+    struct store_settlement settlement;
     int64_t started_ns;         /**< end of MPI's start */
     double started;             /**< the same, seconds since 1970 */
     double work_seconds;        /**< from the first task to the last commit */

@@ -261,6 +261,11 @@ summary_print_end(const struct job *job, double seconds, FILE *stream, struct sh
     }
     print_datasets(job, stream);
     fflush(stream);
+    if (!job->settlement.reserved)
+        fprintf(stderr,
+                "sheaf: %s: this file system reserves no space: its free space was checked, but others could have "
+                "taken it\n",
+                job->command->output(job->options));
     if (totals->failed == 0)
         return SHEAF_OK;
     fprintf(stderr, "sheaf: %s: %lld of %lld tasks failed, the rest is valid (exit 1)\n",

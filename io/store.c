@@ -4,8 +4,12 @@
 #include "hdf5_guard.h"
 #include "store_target.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 /* What is hashed is written while it is still in the cache. */
 enum { PIECE_BYTES = 256 * 1024 };
@@ -24,7 +28,8 @@ store_attach(const struct store_map *map, struct store **store, struct sheaf_err
     if (!*store)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to open it", map->path);
     (*store)->map = *map;
-    enum sheaf_status status = file_open_write(map->path, map->on_nfs, &(*store)->descriptor, error);
+    const char *path = map->temporary[0] ? map->temporary : map->path;
+    enum sheaf_status status = file_open_write(path, map->on_nfs, &(*store)->descriptor, error);
     if (status == SHEAF_OK && (fstat((*store)->descriptor, &about) != 0 || about.st_size < map->bytes)) {
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: is not the file of %lld bytes that was built for this run",
                             map->path, (long long)map->bytes);
@@ -45,6 +50,54 @@ store_detach(struct store *store, struct sheaf_error *error)
     enum sheaf_status status = file_close(store->descriptor, store->map.path, error);
     free(store);
     return status;
+}
+
+/* Give the file its name; without overwrite never over a file that has come meanwhile. */
+static enum sheaf_status
+take_name(const struct store_map *map, struct sheaf_error *error)
+{
+    if (!map->overwrite) {
+        if (renameat2(AT_FDCWD, map->temporary, AT_FDCWD, map->path, RENAME_NOREPLACE) == 0)
+            return SHEAF_OK;
+        if (errno == EEXIST)
+            return sheaf_fail(error, SHEAF_NO_OUTPUT,
+                              "%s exists since a moment; give --overwrite to replace it, or another -o", map->path);
+        /* EINVAL: a file system, as NFS, that cannot promise it; the check at the start has to do */
+    }
+    if (rename(map->temporary, map->path) != 0)
+        return sheaf_fail(error, SHEAF_NO_OUTPUT, "%s: cannot rename %s to it: %m", map->path, map->temporary);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+store_settle(struct store *store, struct store_settlement *settlement, struct sheaf_error *error)
+{
+    const struct store_map *map = &store->map;
+    char directory[STORE_PATH_BYTES];
+    struct timespec start, end;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    enum sheaf_status status = file_reserve(store->descriptor, map->path, map->bytes, &settlement->reserved, error);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    settlement->reserve_seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    if (status == SHEAF_OK)
+        status = file_sync(store->descriptor, map->path, true, error);
+    if (status == SHEAF_OK)
+        status = take_name(map, error);
+    if (status != SHEAF_OK) {
+        store_abandon(map);
+        return status;
+    }
+    const char *slash = strrchr(map->path, '/');
+    snprintf(directory, sizeof directory, "%.*s", slash == map->path ? 1 : (int)(slash - map->path), map->path);
+    return file_sync_directory(directory, error);
+}
+
+void
+store_abandon(const struct store_map *map)
+{
+    if (map->temporary[0])
+        unlink(map->temporary);
 }
 
 /* Rows [first, first + count) of a table of `rows`: what is outside would land in another dataset. */

@@ -2,9 +2,10 @@
  * @file store.h
  * The results file: built whole by one rank, then written in place by all (FORMAT.md).
  *
- * store_create gives a struct store_map, plain data that app/ sends to all ranks; each attaches to it
- * and writes bytes with pwrite. After store_create nothing here calls the HDF5 library on a file that
- * is being written. No MPI here.
+ * store_build makes the whole file under a temporary name and gives a struct store_map, plain data that app/
+ * sends to all ranks; each attaches to it and writes bytes with pwrite. store_settle then reserves its space and
+ * gives it its name, while others may already write. After store_build nothing here calls the HDF5 library on
+ * the file. No MPI here.
  */
 #ifndef SHEAF_STORE_H
 #define SHEAF_STORE_H
@@ -52,18 +53,18 @@ struct store_spec {
 
 /** A results file, described: plain data that may be copied and sent. */
 struct store_map {
-    char path[STORE_PATH_BYTES]; /**< absolute */
-    int64_t bytes;               /**< size of the file */
+    char path[STORE_PATH_BYTES];            /**< absolute */
+    char temporary[STORE_PATH_BYTES + 128]; /**< what it is called until it is settled; "": it is */
+    bool overwrite;
+    int64_t bytes; /**< size of the file */
     int64_t tasks, chunks;
     int output_count;
     struct store_output outputs[STORE_OUTPUTS_MAX];
     int64_t output_offsets[STORE_OUTPUTS_MAX];
     int64_t output_task_bytes[STORE_OUTPUTS_MAX];
     int64_t status_offset, info_offset, chunks_offset, runs_offset, hosts_offset, marks_offset;
-    bool reserved;  /**< space is reserved; false: the file system cannot, free space was checked */
     bool in_memory; /**< memory file system: writing never blocks */
     bool on_nfs;    /**< results are opened with O_DSYNC */
-    double build_seconds, reserve_seconds;
 };
 
 /**
@@ -86,8 +87,28 @@ enum sheaf_status store_size(const struct store_spec *spec, int64_t *bytes, stru
  */
 enum sheaf_status store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error);
 
+/** The first half of store_create: the file is complete, but for its reserved space and its name. */
+enum sheaf_status store_build(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error);
+
+/** Remove a file that was built and will not be settled. Harmless afterwards. */
+void store_abandon(const struct store_map *map);
+
 /** A results file, open for writing in this process. All writers are thread-safe. */
 struct store;
+
+/** How a file was settled. */
+struct store_settlement {
+    bool reserved;          /**< its space is; false: the file system cannot, free space was checked */
+    double reserve_seconds; /**< what that took */
+};
+
+/**
+ * The second half of store_create, on an attached file: reserve its space, sync it, give it its name, sync the
+ * directory. Blocks; other threads and ranks may write meanwhile: until the name is there, nothing counts. One rank, once.
+ * On failure the file is gone.
+ * @return SHEAF_OK; SHEAF_NO_OUTPUT, SHEAF_IO_ERROR
+ */
+enum sheaf_status store_settle(struct store *store, struct store_settlement *settlement, struct sheaf_error *error);
 
 enum sheaf_status store_attach(const struct store_map *map, struct store **store, struct sheaf_error *error);
 

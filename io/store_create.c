@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DATASETS_MAX = STORE_TABLE_COUNT + STORE_OUTPUTS_MAX, TEMPORARY_BYTES = STORE_PATH_BYTES + 128 };
+enum { DATASETS_MAX = STORE_TABLE_COUNT + STORE_OUTPUTS_MAX };
 
 /* Where the bytes of a dataset lie. */
 struct extent {
@@ -27,14 +27,6 @@ struct build {
     int extent_count;
     struct sheaf_error *error;
 };
-
-static double
-seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* To be called right after the HDF5 function that failed. */
 static enum sheaf_status
@@ -375,57 +367,26 @@ check_extents(struct build *build, int64_t file_bytes)
     return SHEAF_OK;
 }
 
-/* Reserve and sync the closed file. */
+/* What the closed file turned out to be. */
 static enum sheaf_status
-settle_file(struct build *build, const char *temporary, struct store_map *map)
+examine_file(struct build *build, struct store_map *map)
 {
     struct sheaf_error *error = build->error;
     const char *path = build->spec->path;
     struct file_system system;
     struct stat about;
-    int descriptor;
 
-    enum sheaf_status status = file_open_write(temporary, false, &descriptor, error);
-    if (status != SHEAF_OK)
-        return status;
-    if (fstat(descriptor, &about) != 0)
-        status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: cannot examine the new file: %m", path);
-    if (status == SHEAF_OK) {
-        map->bytes = about.st_size;
-        status = check_extents(build, map->bytes);
-    }
+    if (stat(map->temporary, &about) != 0)
+        return sheaf_fail(error, SHEAF_IO_ERROR, "%s: cannot examine the new file: %m", path);
+    map->bytes = about.st_size;
+    enum sheaf_status status = check_extents(build, map->bytes);
     if (status == SHEAF_OK)
-        status = file_system_of_open(descriptor, path, &system, error);
+        status = file_system_of(map->temporary, &system, error);
     if (status == SHEAF_OK) {
         map->in_memory = system.in_memory;
         map->on_nfs = system.on_nfs;
-        double start = seconds_now();
-        status = file_reserve(descriptor, path, map->bytes, &map->reserved, error);
-        map->reserve_seconds = seconds_now() - start;
     }
-    if (status == SHEAF_OK)
-        status = file_sync(descriptor, path, true, error);
-    if (status == SHEAF_OK)
-        return file_close(descriptor, path, error);
-    file_close(descriptor, path, NULL);
     return status;
-}
-
-/* Give the file its name; without overwrite never over a file that has come meanwhile. */
-static enum sheaf_status
-take_name(const struct store_spec *spec, const char *temporary, const char *absolute, struct sheaf_error *error)
-{
-    if (!spec->overwrite) {
-        if (renameat2(AT_FDCWD, temporary, AT_FDCWD, absolute, RENAME_NOREPLACE) == 0)
-            return SHEAF_OK;
-        if (errno == EEXIST)
-            return sheaf_fail(error, SHEAF_NO_OUTPUT,
-                              "%s exists since a moment; give --overwrite to replace it, or another -o", spec->path);
-        /* EINVAL: a file system, as NFS, that cannot promise it; the check at the start has to do */
-    }
-    if (rename(temporary, absolute) != 0)
-        return sheaf_fail(error, SHEAF_NO_OUTPUT, "%s: cannot rename %s to it: %m", spec->path, temporary);
-    return SHEAF_OK;
 }
 
 /*
@@ -451,11 +412,10 @@ remove_leftovers(const char *directory, const char *prefix)
 }
 
 enum sheaf_status
-store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error)
+store_build(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error)
 {
     struct build build = {.spec = spec, .error = error};
-    char directory[STORE_PATH_BYTES], temporary[TEMPORARY_BYTES], host[65] = "";
-    double start = seconds_now();
+    char directory[STORE_PATH_BYTES], host[65] = "";
     int64_t bytes;
 
     memset(map, 0, sizeof *map);
@@ -471,21 +431,34 @@ store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_
     map->tasks = spec->tasks;
     map->chunks = spec->chunks;
     map->output_count = spec->output_count;
+    map->overwrite = spec->overwrite;
 
     gethostname(host, sizeof host - 1);
-    int length = snprintf(temporary, sizeof temporary, "%s.partial-%s-", map->path, host);
-    remove_leftovers(directory, temporary);
-    snprintf(temporary + length, sizeof temporary - (size_t)length, "%ld", (long)getpid());
-    status = build_hdf5(&build, temporary, map);
+    int length = snprintf(map->temporary, sizeof map->temporary, "%s.partial-%s-", map->path, host);
+    remove_leftovers(directory, map->temporary);
+    snprintf(map->temporary + length, sizeof map->temporary - (size_t)length, "%ld", (long)getpid());
+    status = build_hdf5(&build, map->temporary, map);
     if (status == SHEAF_OK)
-        status = settle_file(&build, temporary, map);
-    if (status == SHEAF_OK)
-        status = take_name(spec, temporary, map->path, error);
-    if (status != SHEAF_OK) {
-        unlink(temporary);
-        return status;
-    }
-    status = file_sync_directory(directory, error);
-    map->build_seconds = seconds_now() - start - map->reserve_seconds;
+        status = examine_file(&build, map);
+    if (status != SHEAF_OK)
+        store_abandon(map);
     return status;
+}
+
+enum sheaf_status
+store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error)
+{
+    struct store *store = NULL;
+    struct store_settlement settlement;
+    enum sheaf_status status = store_build(spec, map, error);
+    if (status != SHEAF_OK)
+        return status;
+    status = store_attach(map, &store, error);
+    if (status == SHEAF_OK)
+        status = store_settle(store, &settlement, error);
+    enum sheaf_status closed = store_detach(store, status == SHEAF_OK ? error : NULL);
+    if (status != SHEAF_OK)
+        store_abandon(map);
+    map->temporary[0] = '\0';
+    return status != SHEAF_OK ? status : closed;
 }
