@@ -1,0 +1,72 @@
+"""Who has nothing to do sleeps: the courier while its workers compute, and a parked rank altogether."""
+import os
+import pathlib
+import time
+import unittest
+
+from sheaf_test import RANKS, SheafTest
+
+WINDOW_SECONDS = 3.0
+MOST_SHARE = 0.01
+
+
+def thread_seconds(process):
+    """Seconds on a core of each thread of a process, to the nanosecond where the system counts them."""
+    seconds = {}
+    for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+        try:
+            seconds[int(task.name)] = int((task / "schedstat").read_text().split()[0]) * 1e-9
+        except OSError:
+            # utime and stime: the 14th and 15th field, counted behind the name, which may hold anything
+            fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+            seconds[int(task.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
+class Idle(SheafTest):
+    # The run is ended when enough was seen.
+    launcher_may_leave_files = True
+
+    def start_long_run(self, ranks):
+        """A run that goes on for minutes on any machine: half a second of one core a task, little output."""
+        self.process = self.start("run", "gram", "normal:60000x100", "--count", 1000, "-o", "out.h5", "--layout", "1x1",
+                                  "--progress", "log", ranks=ranks)
+        self.addCleanup(self.process.communicate)
+        self.addCleanup(self.process.kill)
+        self.addCleanup(self.kill_all)
+        end = time.monotonic() + 20
+        while not self.path("out.h5").exists():
+            self.assertIsNone(self.process.poll(), "the run has ended")
+            self.assertLess(time.monotonic(), end, "the run does not begin")
+            time.sleep(0.05)
+        time.sleep(1)
+        return self.rank_processes()
+
+    def shares(self, process):
+        """Share of a core that each thread of a process takes during the window."""
+        start, before = time.monotonic(), thread_seconds(process)
+        time.sleep(WINDOW_SECONDS)
+        after, seconds = thread_seconds(process), time.monotonic() - start
+        self.assertIsNone(self.process.poll(), "the run ended meanwhile")
+        return {thread: (after[thread] - before.get(thread, 0)) / seconds for thread in after}
+
+    @unittest.skipUnless(RANKS == 1, "of one rank")
+    def test_courier(self):
+        process = self.start_long_run(ranks=0)[0]
+        shares = self.shares(process)
+        self.assertGreater(sum(shares.values()), 0.2, "nobody computes: nothing was measured")
+        self.assertLess(shares[process], MOST_SHARE, f"the main thread's share of a core, of all threads: {shares}")
+
+    @unittest.skipUnless(RANKS > 1, "of several ranks")
+    def test_parked_rank(self):
+        processes = self.start_long_run(ranks=RANKS)
+        self.assertEqual(sorted(processes), list(range(RANKS)))
+        before = thread_seconds(processes[0])
+        shares = self.shares(processes[RANKS - 1])
+        computed = sum(thread_seconds(processes[0]).values()) - sum(before.values())
+        self.assertGreater(computed, 0.2 * WINDOW_SECONDS, "nobody computes: nothing was measured")
+        self.assertLess(sum(shares.values()), MOST_SHARE, f"the parked rank's share of a core: {shares}")
+
+
+if __name__ == "__main__":
+    unittest.main()
