@@ -1,36 +1,9 @@
 /* The Gram matrix A^H A: half the flops of a product, by syrk and herk, then the other triangle. */
+#include "mirror.h"
 #include "narrow.h"
 #include "sheaf/kernel.h"
 
 #include <cblas.h>
-#include <complex.h>
-
-/* Two blocks of the widest type (2 x 16 KiB) stay in a first-level cache. */
-enum { MIRROR_BLOCK = 32 };
-
-#define MIRROR_NAME mirror_f32
-#define MIRROR_TYPE float
-#define MIRROR_CONJ(x) (x)
-#define MIRROR_REAL(x) (x)
-#include "mirror.h"
-
-#define MIRROR_NAME mirror_f64
-#define MIRROR_TYPE double
-#define MIRROR_CONJ(x) (x)
-#define MIRROR_REAL(x) (x)
-#include "mirror.h"
-
-#define MIRROR_NAME mirror_c64
-#define MIRROR_TYPE float complex
-#define MIRROR_CONJ(x) conjf(x)
-#define MIRROR_REAL(x) crealf(x)
-#include "mirror.h"
-
-#define MIRROR_NAME mirror_c128
-#define MIRROR_TYPE double complex
-#define MIRROR_CONJ(x) conj(x)
-#define MIRROR_REAL(x) creal(x)
-#include "mirror.h"
 
 /* A is (m,n); fills the upper triangle of C, (n,n). */
 typedef void rank_k_function(int m, int n, const void *a, void *c);
@@ -61,7 +34,7 @@ herk_c128(int m, int n, const void *a, void *c)
 
 static const struct gram_type {
     rank_k_function *fill_upper;
-    void (*mirror)(void *matrix, int64_t n);
+    mirror_function *mirror;
 } gram_of_type[SHEAF_TYPE_COUNT] = {
     [SHEAF_F32] = {syrk_f32, mirror_f32},
     [SHEAF_F64] = {syrk_f64, mirror_f64},

@@ -1,39 +1,7 @@
 /* The matrix product: one gemm a task. */
+#include "batch.h"
+#include "gemm.h"
 #include "narrow.h"
-#include "sheaf/kernel.h"
-
-#include <cblas.h>
-
-typedef void gemm_function(int m, int n, int k, const void *a, const void *b, void *c);
-
-static void
-gemm_f32(int m, int n, int k, const void *a, const void *b, void *c)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0F, a, k, b, n, 0.0F, c, n);
-}
-
-static void
-gemm_f64(int m, int n, int k, const void *a, const void *b, void *c)
-{
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0, a, k, b, n, 0.0, c, n);
-}
-
-static void
-gemm_c64(int m, int n, int k, const void *a, const void *b, void *c)
-{
-    static const float one[2] = {1.0F, 0.0F}, zero[2] = {0.0F, 0.0F};
-    cblas_cgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, one, a, k, b, n, zero, c, n);
-}
-
-static void
-gemm_c128(int m, int n, int k, const void *a, const void *b, void *c)
-{
-    static const double one[2] = {1.0, 0.0}, zero[2] = {0.0, 0.0};
-    cblas_zgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, one, a, k, b, n, zero, c, n);
-}
-
-static gemm_function *const gemm_of_type[SHEAF_TYPE_COUNT] = {
-    [SHEAF_F32] = gemm_f32, [SHEAF_F64] = gemm_f64, [SHEAF_C64] = gemm_c64, [SHEAF_C128] = gemm_c128};
 
 static void
 matmul_cost(const struct sheaf_problem *problem, struct sheaf_cost *cost)
@@ -52,13 +20,11 @@ matmul_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
     if (!narrow_to_int(a->shape.extent[0], &m) || !narrow_to_int(a->shape.extent[1], &k) ||
         !narrow_to_int(b->shape.extent[1], &n))
         return SHEAF_INTERNAL;
-    gemm_function *gemm = gemm_of_type[a->type];
+    gemm_function *gemm = gemm_find(a->type);
     if (!gemm)
         return SHEAF_INTERNAL;
     for (int64_t task = 0; task < batch->count; task++)
-        gemm(m, n, k, (const char *)batch->inputs[0] + (size_t)task * batch->input_strides[0],
-             (const char *)batch->inputs[1] + (size_t)task * batch->input_strides[1],
-             (char *)batch->outputs[0] + (size_t)task * batch->output_strides[0]);
+        gemm(m, n, k, batch_input(batch, 0, task), batch_input(batch, 1, task), batch_output(batch, 0, task));
     return SHEAF_OK;
 }
 
