@@ -1,0 +1,255 @@
+#include "results.h"
+#include "blas.h"
+#include "file.h"
+#include "node.h"
+#include "parameters.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/** Whether the file system of the results needs no disk. A path that is wrong is found when it is checked. */
+static bool
+lies_in_memory(const char *path)
+{
+    char copy[STORE_PATH_BYTES];
+    struct file_system system;
+    struct sheaf_error ignored;
+    snprintf(copy, sizeof copy, "%s", path);
+    return file_system_of(dirname(copy), &system, &ignored) == SHEAF_OK && system.in_memory;
+}
+
+/** The spec of the results file. Its pointers live in `job` and `holder`. */
+struct spec_holder {
+    struct store_class class;
+    char parameters[PARAMETERS_TEXT];
+};
+
+static void
+fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *spec)
+{
+    const struct job_map *map = &job->map;
+    const struct plan *plan = job->plan;
+    memset(spec, 0, sizeof *spec);
+    if (plan->class_count > 0) {
+        const struct plan_class *class = &plan->classes[0];
+        holder->class = (struct store_class){class->tasks,       class->first_position,  class->first_chunk,
+                                             class->chunks,      class->tasks_per_chunk, class->cost.flops,
+                                             class->input_bytes, class->output_bytes};
+    }
+    parameters_format(job->kernel, &map->request.problem, holder->parameters, sizeof holder->parameters);
+    spec->path = job->command->output(job->options);
+    spec->overwrite = job->options->overwrite;
+    spec->program = job->command->program;
+    spec->kernel = job->kernel->name;
+    spec->signature = job->kernel->signature;
+    spec->parameters = holder->parameters;
+    spec->version = SHEAF_VERSION;
+    spec->argument_count = job->options->argument_count;
+    spec->arguments = job->options->arguments;
+    spec->seed = job->options->seed;
+    spec->tasks = plan->tasks;
+    spec->chunks = plan->chunks;
+    spec->grid_bytes = PLAN_GRID_BYTES;
+    spec->grid_flops = PLAN_GRID_FLOPS;
+    spec->grid_tasks = PLAN_GRID_TASKS;
+    spec->lead = map->lead;
+    spec->operand_count = map->operand_count;
+    spec->operands = map->operands;
+    spec->output_count = map->output_count;
+    spec->outputs = map->outputs;
+    spec->class_count = plan->class_count;
+    spec->classes = &holder->class;
+}
+
+enum sheaf_status
+results_check(struct job *job, struct sheaf_error *error)
+{
+    struct spec_holder holder;
+    struct store_spec spec;
+    int64_t bytes;
+    const char *output = job->command->output(job->options);
+    fill_spec(job, &holder, &spec);
+    enum sheaf_status status = store_size(&spec, &bytes, error);
+    if (status || !output)
+        return status;
+    status =
+        store_check_target(output, job->options->overwrite, bytes, job->map.operands, job->map.operand_count, error);
+    if (status)
+        return status;
+    job->map.results_in_memory = lies_in_memory(output);
+    int64_t available = node_memory_available();
+    if (job->map.results_in_memory && bytes > available)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES,
+                          "%s: needs %.3f GB in a memory file system, %.3f GB of memory are free; write to a disk",
+                          output, 1e-9 * (double)bytes, 1e-9 * (double)available);
+    return SHEAF_OK;
+}
+
+/** What a rank tells the root about where it is. */
+struct rank_place {
+    char host[COMM_HOST_BYTES];
+    int32_t node, leader;
+};
+
+/** Root: a row of /sheaf/hosts for each node. `places` is what comm_gather gave. */
+static enum sheaf_status
+enter_hosts(struct job *job, const struct rank_place *places, struct sheaf_error *error)
+{
+    size_t nodes = (size_t)job->place.node_count;
+    char(*names)[RECORD_HOST_BYTES] = calloc(nodes, sizeof *names);
+    enum sheaf_status status = SHEAF_OK;
+    if (!names || !job->host_rows)
+        status = sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for the names of %d nodes", job->place.node_count);
+    for (int i = 0; !status && i < job->place.size; i++)
+        if (places[i].leader)
+            memcpy(names[places[i].node], places[i].host, sizeof names[0]);
+    if (!status)
+        status = store_enter_hosts(job->store, job->place.node_count, (const char(*)[RECORD_HOST_BYTES])names,
+                                   job->host_rows, error);
+    free(names);
+    return status;
+}
+
+static void
+describe_run(struct job *job)
+{
+    struct record_run *run = &job->run;
+    struct blas_library blas;
+    blas_describe(&blas);
+    run->state = RUN_RUNNING;
+    run->pid = getpid();
+    run->start = job->started;
+    run->heartbeat = node_wall_seconds();
+    run->ranks = (uint32_t)job->place.size;
+    run->nodes = (uint32_t)job->place.node_count;
+    run->ranks_per_node = (uint32_t)job->layout.ranks;
+    run->threads = (uint32_t)job->layout.threads;
+    run->width = (uint32_t)job->layout.width;
+    snprintf(run->host, sizeof run->host, "%s", job->place.host);
+    snprintf(run->version, sizeof run->version, "%s", SHEAF_VERSION);
+    snprintf(run->mpi, sizeof run->mpi, "%s", comm_library_version());
+    snprintf(run->hdf5, sizeof run->hdf5, "%s", store_library_version());
+    snprintf(run->blas, sizeof run->blas, "%s, %s", blas.name, blas_threading_name(blas.threading));
+    snprintf(run->core, sizeof run->core, "%s", blas.core);
+    snprintf(run->layout, sizeof run->layout, "%dx%d:%d", job->layout.ranks, job->layout.threads, job->layout.width);
+}
+
+/** Write what all tasks share (sheaf make ...:shared): whole datasets, before the run. */
+static enum sheaf_status
+write_shared_outputs(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    for (int i = job->map.input_count; i < job->map.operand_count && !status; i++) {
+        const struct source_map *operand = &job->map.operands[i];
+        struct source *source = NULL;
+        void *bytes = malloc((size_t)operand->task_bytes);
+        status = bytes ? source_attach(operand, &source, error)
+                       : sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for %lld bytes", operand->text,
+                                    (long long)operand->task_bytes);
+        if (!status)
+            status = source_read(source, 0, 1, bytes, error);
+        if (!status)
+            status = store_write(job->store, i, 0, 1, bytes, NULL, error);
+        source_detach(source);
+        free(bytes);
+    }
+    return status;
+}
+
+static enum sheaf_status
+open_store_as_root(struct job *job, const struct rank_place *places, struct sheaf_error *error)
+{
+    enum sheaf_status status = enter_hosts(job, places, error);
+    describe_run(job);
+    if (!status)
+        status = store_write_run(job->store, &job->run, error);
+    return status ? status : write_shared_outputs(job, error);
+}
+
+enum sheaf_status
+results_open(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    if (job->place.rank == 0) {
+        struct spec_holder holder;
+        struct store_spec spec;
+        fill_spec(job, &holder, &spec);
+        status = store_build(&spec, &job->map.store, error);
+    }
+    status = comm_agree(job->comm, status, error);
+    if (status)
+        return status;
+    comm_broadcast(job->comm, &job->map.store, sizeof job->map.store);
+    status = comm_agree(job->comm, store_attach(&job->map.store, &job->store, error), error);
+    if (status)
+        return status;
+
+    bool root = job->place.rank == 0;
+    struct rank_place mine = {.node = job->place.node, .leader = job->place.local_rank == 0};
+    snprintf(mine.host, sizeof mine.host, "%s", job->place.host);
+    struct rank_place *places = root ? calloc((size_t)job->place.size, sizeof *places) : NULL;
+    job->host_rows = calloc((size_t)job->place.node_count, sizeof *job->host_rows);
+    if (!job->host_rows || (root && !places))
+        comm_abort(job->comm, SHEAF_NO_RESOURCES);
+    comm_gather(job->comm, &mine, sizeof mine, places);
+    if (root)
+        status = open_store_as_root(job, places, error);
+    free(places);
+    comm_broadcast(job->comm, job->host_rows, (size_t)job->place.node_count * sizeof *job->host_rows);
+    job->host_row = job->host_rows[job->place.node];
+    return comm_agree(job->comm, status, error);
+}
+
+/** Root: what each host has made durable, and how the run ended. */
+static enum sheaf_status
+close_as_root(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    for (int i = 0; i < job->place.node_count && job->dispatch && !outcome && !status; i++) {
+        struct record_mark mark = {.run = job->run.number,
+                                   .sequence = dispatch_synced_sequence(job->dispatch, i),
+                                   .time = node_wall_seconds()};
+        status = store_write_mark(job->store, job->host_rows[i], &mark, error);
+    }
+    job->run.state = outcome ? RUN_FAILED : RUN_FINISHED;
+    job->run.end = job->run.heartbeat = node_wall_seconds();
+    if (!status)
+        status = store_write_run(job->store, &job->run, error);
+    if (!status && !job->map.results_in_memory)
+        status = store_sync(job->store, error);
+    return status;
+}
+
+enum sheaf_status
+results_note_end(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
+{
+    struct sheaf_error later;
+    enum sheaf_status status = job->place.rank == 0 ? close_as_root(job, outcome, &later) : SHEAF_OK;
+    if (!outcome && status)
+        *error = later;
+    return comm_agree(job->comm, outcome ? outcome : status, error);
+}
+
+enum sheaf_status
+results_close(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
+{
+    struct sheaf_error later;
+    enum sheaf_status status = store_detach(job->store, &later);
+    job->store = NULL;
+    if (!outcome && status)
+        *error = later;
+    return comm_agree(job->comm, outcome ? outcome : status, error);
+}
+
+enum sheaf_status
+results_settle_at_once(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    if (job->place.rank == 0) {
+        status = store_settle(job->store, &job->settlement, error);
+        job->settled = status == SHEAF_OK;
+    }
+    return comm_agree(job->comm, status, error);
+}

@@ -1,0 +1,28 @@
+/**
+ * @file results.h
+ * A job's results file, from the check of its target to its closing: what of it is the job's business.
+ */
+#ifndef SHEAF_RESULTS_H
+#define SHEAF_RESULTS_H
+
+#include "job.h"
+
+/**
+ * Root: refuse what can be refused before anything is created: the target, room on its file system, and in memory where
+ * it lies there. Needs the plan. Notes in the map whether results lie in memory. Without a target (a dry run) little is checked.
+ */
+enum sheaf_status results_check(struct job *job, struct sheaf_error *error);
+
+/** Build the file at the root, attach to it on all ranks, enter hosts and run. Collective. */
+enum sheaf_status results_open(struct job *job, struct sheaf_error *error);
+
+/** Where nothing is to be computed: give the file its name, as the carrier else does meanwhile. Collective. */
+enum sheaf_status results_settle_at_once(struct job *job, struct sheaf_error *error);
+
+/** Note how the run ended; an error of the run itself goes before one of noting it. Collective. */
+enum sheaf_status results_note_end(struct job *job, enum sheaf_status outcome, struct sheaf_error *error);
+
+/** Close the file: what the system could not write may show only here. Collective. @return outcome, or else that error */
+enum sheaf_status results_close(struct job *job, enum sheaf_status outcome, struct sheaf_error *error);
+
+#endif
