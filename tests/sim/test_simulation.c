@@ -1,0 +1,280 @@
+#include "../app/app_test.h"
+#include "policy.h"
+#include "simulate.h"
+
+#include <math.h>
+
+enum { CLASSES_MAX = 4 };
+
+static struct sheaf_error error;
+
+/* A task takes as many nominal seconds as its first parameter says, and is a chunk by itself. */
+static void
+fake_cost(const struct sheaf_problem *problem, struct sheaf_cost *cost)
+{
+    double bytes = (double)(plan_array_bytes(&problem->inputs[0]) + plan_array_bytes(&problem->outputs[0]));
+    cost->flops = (problem->parameters[0].real - bytes / PLAN_NOMINAL_BANDWIDTH) * PLAN_NOMINAL_FLOPS;
+}
+
+static const struct sheaf_kernel fake = {.name = "fake", .cost = fake_cost};
+
+/* @param[in] tasks,seconds  of each class */
+static struct plan *
+make_plan(int class_count, const int64_t *tasks, const double *seconds, bool reversed)
+{
+    struct plan_request requests[CLASSES_MAX] = {{.tasks = 0}};
+    struct plan *plan = NULL;
+    for (int i = 0; i < class_count; i++) {
+        requests[i].tasks = tasks[i];
+        requests[i].problem.input_count = requests[i].problem.output_count = 1;
+        /* more than half of what a chunk may hold: the least that a chunk of one task can take is 0.21 ms */
+        requests[i].problem.inputs[0] = (struct sheaf_array){SHEAF_U8, {.ndim = 1, .extent = {PLAN_GRID_BYTES / 2}}};
+        requests[i].problem.outputs[0] = (struct sheaf_array){SHEAF_U8, {.ndim = 1, .extent = {4096}}};
+        requests[i].problem.parameters[0].real = seconds[i];
+    }
+    test_ok(plan_build(&fake, class_count, requests, reversed, &plan, &error), &error);
+    return plan;
+}
+
+/* The root's time for a request: a message received and one sent, twice what it takes where it was measured. */
+static const double service_seconds = 1e-5;
+
+/*
+ * How many requests the root gets, of n equal nodes. While 2 n chunks or more are left, an answer takes 1 / 2 n of them or
+ * more: after 2 n ln(chunks / 2 n) answers there are fewer. Each of these may be answered by itself, and each node
+ * is told once that there is no more. Spans that POLICY_SPAN_MOST cuts short: a few more.
+ */
+static double
+requests_most(const struct simulation *simulation)
+{
+    double nodes = simulation->nodes, chunks = (double)simulation->plan->chunks;
+    return 2 * nodes * log(fmax(1, chunks / (2 * nodes))) + 3 * nodes + 8;
+}
+
+/*
+ * When a run should have ended. Workers that are not busy wait for
+ *  - an answer: both ways, behind all other nodes that may ask at the same time, once a request; as seen by the mean worker;
+ *  - the end. A span takes no more than half of what all that is left then takes, and one round more, for it starts with all
+ *    workers busy: so it ends at most two of the longest chunks after the others. The low water adds its own seconds.
+ */
+static double
+makespan_most(const struct simulation *simulation, const struct simulation_result *result)
+{
+    double workers = (double)simulation->nodes * simulation->node_workers;
+    double longest = result->longest_chunk * (1 + simulation->speed_spread) * (1 + simulation->jitter);
+    double request = 2 * simulation->way_seconds + simulation->nodes * service_seconds;
+    return result->work / workers + (double)result->requests / simulation->nodes * request + POLICY_REQUEST_SECONDS +
+           2 * longest;
+}
+
+static struct simulation_result
+run(const char *title, const struct simulation *simulation)
+{
+    struct simulation_result result;
+    double workers = (double)simulation->nodes * simulation->node_workers;
+    if (!simulate(simulation, &result))
+        fail_msg("%s: %lld of %lld chunks were computed", title, (long long)result.chunks,
+                 (long long)simulation->plan->chunks);
+    print_message("%-28s %6d nodes x %3d, %.3g chunks: %.4g s, ideal %.4g s, efficiency %.4f; %lld requests, %.3g a "
+                  "second, %lld in the busiest; %.3g chunks a second\n",
+                  title, simulation->nodes, simulation->node_workers, (double)simulation->plan->chunks, result.makespan,
+                  result.work / workers, result.efficiency, (long long)result.requests,
+                  (double)result.requests / result.makespan, (long long)result.busiest,
+                  (double)result.chunks / result.makespan);
+    if ((double)result.requests > requests_most(simulation))
+        fail_msg("%s: %lld requests, expected at most %.0f", title, (long long)result.requests,
+                 requests_most(simulation));
+    if (result.makespan > makespan_most(simulation, &result))
+        fail_msg("%s: took %g s, expected at most %g s", title, result.makespan, makespan_most(simulation, &result));
+    return result;
+}
+
+/* A case with chunks of one length. */
+struct example {
+    const char *title;
+    int nodes, node_workers;
+    int64_t chunks;
+    double seconds, speed_spread, jitter;
+    double efficiency; /* at least */
+};
+
+static void
+run_examples(const struct example *examples, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct example *example = &examples[i];
+        struct plan *plan = make_plan(1, &example->chunks, &example->seconds, false);
+        assert_int_equal(plan->chunks, example->chunks);
+        const struct simulation simulation = {.plan = plan,
+                                              .nodes = example->nodes,
+                                              .node_workers = example->node_workers,
+                                              .way_seconds = POLICY_REQUEST_SECONDS / 2,
+                                              .service_seconds = service_seconds,
+                                              .speed_spread = example->speed_spread,
+                                              .jitter = example->jitter,
+                                              .seed = i};
+        struct simulation_result result = run(example->title, &simulation);
+        if (result.efficiency < example->efficiency)
+            fail_msg("%s: efficiency %.4f, expected %g or more", example->title, result.efficiency,
+                     example->efficiency);
+        plan_destroy(plan);
+    }
+}
+
+static void
+a_hundred_thousand_ranks_stay_busy(void **state)
+{
+    static const struct example examples[] = {
+        {"the goal", 1563, 64, 1000000000, 0.025, 0, 0, 0.95},
+        {"unlike nodes and chunks", 1563, 64, 1000000000, 0.025, 0.3, 0.3, 0.95},
+        {"most chunks, of 2 MiB", 1563, 64, UINT32_MAX, 0.00042, 0, 0, 0.95},
+        {"long chunks", 782, 128, 100000000, 2.5, 0.1, 0.1, 0.95},
+        {"a rank a node", 100000, 1, 1000000000, 0.25, 0.1, 0.1, 0.95},
+        {"a rank a node, short chunks", 100000, 1, 1000000000, 0.025, 0, 0, 0.95},
+    };
+    (void)state;
+    run_examples(examples, sizeof examples / sizeof examples[0]);
+}
+
+static void
+few_nodes_stay_busy(void **state)
+{
+    static const struct example examples[] = {
+        {"16 nodes", 16, 64, 204800, 0.02, 0.1, 0.1, 0.95},
+        {"16 nodes, long chunks", 16, 64, 20480, 1, 0.1, 0.1, 0.95},
+        {"two small nodes", 2, 4, 1000, 1, 0.3, 0.3, 0.95},
+        {"two nodes, most chunks", 2, 128, UINT32_MAX, 0.00042, 0, 0, 0.95},
+    };
+    (void)state;
+    run_examples(examples, sizeof examples / sizeof examples[0]);
+}
+
+static void
+few_chunks_end_within_the_bound(void **state)
+{
+    static const struct example examples[] = {
+        {"fewer chunks than workers", 1563, 64, 50000, 10, 0, 0, 0},
+        {"as many", 1563, 64, 100032, 10, 0, 0, 0.95},
+        {"one more", 1563, 64, 100033, 10, 0, 0, 0},
+        {"three a worker", 1563, 64, 300000, 10, 0.1, 0.1, 0},
+        {"fewer than nodes", 1000, 64, 100, 10, 0, 0, 0},
+        {"one", 10, 4, 1, 10, 0, 0, 0},
+        {"short and few", 16, 64, 20480, 0.02, 0.1, 0.1, 0},
+        {"shorter than a message", 16, 64, 20480, 0.0003, 0, 0, 0},
+    };
+    (void)state;
+    run_examples(examples, sizeof examples / sizeof examples[0]);
+}
+
+/* Two classes, one with chunks of twice the length; in reverse the shorter ones come first, and the bound is the same. */
+static void
+two_classes_keep_the_bound_in_both_orders(void **state)
+{
+    static const int64_t tasks[] = {102400, 102400};
+    static const double seconds[] = {1, 0.5};
+    (void)state;
+    for (int reversed = 0; reversed < 2; reversed++) {
+        struct plan *plan = make_plan(2, tasks, seconds, reversed);
+        const struct simulation simulation = {.plan = plan,
+                                              .nodes = 16,
+                                              .node_workers = 64,
+                                              .way_seconds = POLICY_REQUEST_SECONDS / 2,
+                                              .service_seconds = service_seconds};
+        struct simulation_result result = run(reversed ? "two classes, reversed" : "two classes", &simulation);
+        assert_true(result.efficiency >= 0.95);
+        plan_destroy(plan);
+    }
+}
+
+/* ---- small cases against the best that there is ---- */
+
+/* The least makespan of chunks on equal workers, by trying all. */
+static void
+search(const double *chunks, int count, double *loads, int workers, double *best)
+{
+    double most = 0;
+    for (int i = 0; i < workers; i++)
+        most = fmax(most, loads[i]);
+    if (most >= *best)
+        return;
+    if (count == 0) {
+        *best = most;
+        return;
+    }
+    for (int i = 0; i < workers; i++) {
+        bool same = false; /* as one that was tried */
+        for (int k = 0; k < i; k++)
+            same = same || loads[k] == loads[i];
+        if (same)
+            continue;
+        loads[i] += chunks[0];
+        search(chunks + 1, count - 1, loads, workers, best);
+        loads[i] -= chunks[0];
+    }
+}
+
+static double
+best_makespan(const struct plan *plan, int workers)
+{
+    double chunks[16], loads[16] = {0}, best = INFINITY;
+    for (int64_t place = 0; place < plan->chunks; place++) {
+        struct plan_chunk chunk = plan_at(plan, place);
+        chunks[place] = plan_chunk_seconds(plan, &chunk);
+    }
+    search(chunks, (int)plan->chunks, loads, workers, &best);
+    return best;
+}
+
+/*
+ * Greedy workers without queues of their own end within 2 - 1/m of the best time (Graham, "Bounds on multiprocessing timing
+ * anomalies", SIAM J. Appl. Math. 17, 1969). Chunks that wait in a node's queue while another node is idle must not cost
+ * more than what longest first gains against that. Messages take next to no time here.
+ */
+static void
+small_runs_are_near_the_best(void **state)
+{
+    uint64_t random = 1;
+    double worst = 0, sum = 0;
+    enum { TRIALS = 3000 };
+    (void)state;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        int64_t tasks[3];
+        double seconds[3];
+        int classes = (int)test_random_within(&random, 1, 3);
+        for (int i = 0; i < classes; i++) {
+            tasks[i] = test_random_within(&random, 1, 3);
+            seconds[i] = (double)test_random_within(&random, 1, 10);
+        }
+        struct plan *plan = make_plan(classes, tasks, seconds, false);
+        const struct simulation simulation = {.plan = plan,
+                                              .nodes = (int)test_random_within(&random, 2, 3),
+                                              .node_workers = (int)test_random_within(&random, 1, 2),
+                                              .way_seconds = 1e-6,
+                                              .service_seconds = 1e-7};
+        struct simulation_result result;
+        assert_true(simulate(&simulation, &result));
+        int workers = simulation.nodes * simulation.node_workers;
+        double best = best_makespan(plan, workers);
+        assert_true(result.makespan >= best * (1 - 1e-9)); /* or one of the two is wrong */
+        if (result.makespan > best * (2 - 1.0 / workers) + 1e-3)
+            fail_msg("trial %d: took %g s on %d nodes of %d, the best is %g s", trial, result.makespan,
+                     simulation.nodes, simulation.node_workers, best);
+        worst = fmax(worst, result.makespan / best);
+        sum += result.makespan / best;
+        plan_destroy(plan);
+    }
+    print_message("small runs: %.3f of the best time on average, %.3f at worst\n", sum / TRIALS, worst);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hundred_thousand_ranks_stay_busy),
+        cmocka_unit_test(few_nodes_stay_busy),
+        cmocka_unit_test(few_chunks_end_within_the_bound),
+        cmocka_unit_test(two_classes_keep_the_bound_in_both_orders),
+        cmocka_unit_test(small_runs_are_near_the_best),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
