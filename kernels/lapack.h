@@ -31,8 +31,8 @@ typedef void lapack_geqrf(const int *m, const int *n, void *a, const int *lda, v
                           int *info);
 
 /** The first n columns of Q, (m,n), from k reflectors of geqrf, in place (orgqr, ungqr). lwork -1 as getri's. */
-typedef void lapack_orgqr(const int *m, const int *n, const int *k, void *a, const int *lda, const void *tau, void *work,
-                          const int *lwork, int *info);
+typedef void lapack_orgqr(const int *m, const int *n, const int *k, void *a, const int *lda, const void *tau,
+                          void *work, const int *lwork, int *info);
 
 /** Least squares of least norm by the SVD, divide and conquer, in place of B, (max(m, n), nrhs). lwork -1: only writes the
  *  best lwork to work[0], and the least lengths to rwork[0] and iwork[0]. info > 0: the SVD did not converge. */
@@ -43,6 +43,33 @@ typedef void lapack_gelsd_complex(const int *m, const int *n, const int *nrhs, v
                                   const int *ldb, void *s, const void *rcond, int *rank, void *work, const int *lwork,
                                   void *rwork, int *iwork, int *info);
 
+/** The singular values of A, and with job S the vectors, reduced; A is lost. lwork -1 as getri's. info > 0: no convergence. */
+typedef void lapack_gesdd_real(const char *job, const int *m, const int *n, void *a, const int *lda, void *s, void *u,
+                               const int *ldu, void *vt, const int *ldvt, void *work, const int *lwork, int *iwork,
+                               int *info, size_t job_length);
+typedef void lapack_gesdd_complex(const char *job, const int *m, const int *n, void *a, const int *lda, void *s,
+                                  void *u, const int *ldu, void *vt, const int *ldvt, void *work, const int *lwork,
+                                  void *rwork, int *iwork, int *info, size_t job_length);
+
+/** The eigenvalues of a symmetric or Hermitian A, ascending, and with job V the vectors, in place. info > 0: no convergence. */
+typedef void lapack_syevd(const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work,
+                          const int *lwork, int *iwork, const int *liwork, int *info, size_t job_length,
+                          size_t uplo_length);
+typedef void lapack_heevd(const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work,
+                          const int *lwork, void *rwork, const int *lrwork, int *iwork, const int *liwork, int *info,
+                          size_t job_length, size_t uplo_length);
+
+/** The eigenvalues of A, and with jobs V the left and right vectors; A is lost. lwork -1 as getri's. info > 0: only the
+ *  eigenvalues from info on converged. */
+typedef void lapack_geev_real(const char *left_job, const char *right_job, const int *n, void *a, const int *lda,
+                              void *w_real, void *w_imaginary, void *left, const int *ldleft, void *right,
+                              const int *ldright, void *work, const int *lwork, int *info, size_t left_job_length,
+                              size_t right_job_length);
+typedef void lapack_geev_complex(const char *left_job, const char *right_job, const int *n, void *a, const int *lda,
+                                 void *w, void *left, const int *ldleft, void *right, const int *ldright, void *work,
+                                 const int *lwork, void *rwork, int *info, size_t left_job_length,
+                                 size_t right_job_length);
+
 lapack_getrf sgetrf_, dgetrf_, cgetrf_, zgetrf_;
 lapack_getri sgetri_, dgetri_, cgetri_, zgetri_;
 lapack_getrs sgetrs_, dgetrs_, cgetrs_, zgetrs_;
@@ -51,5 +78,11 @@ lapack_geqrf sgeqrf_, dgeqrf_, cgeqrf_, zgeqrf_;
 lapack_orgqr sorgqr_, dorgqr_, cungqr_, zungqr_;
 lapack_gelsd_real sgelsd_, dgelsd_;
 lapack_gelsd_complex cgelsd_, zgelsd_;
+lapack_gesdd_real sgesdd_, dgesdd_;
+lapack_gesdd_complex cgesdd_, zgesdd_;
+lapack_syevd ssyevd_, dsyevd_;
+lapack_heevd cheevd_, zheevd_;
+lapack_geev_real sgeev_, dgeev_;
+lapack_geev_complex cgeev_, zgeev_;
 
 #endif
