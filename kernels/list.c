@@ -3,7 +3,12 @@
 /* Every built-in kernel, a line each: kernel_NAME stands in a file of its own. The order is the users'. */
 #define FOR_EACH_KERNEL(DO)                                                                                            \
     DO(matmul)                                                                                                         \
+    DO(multi_dot)                                                                                                      \
+    DO(matvec)                                                                                                         \
+    DO(dot)                                                                                                            \
+    DO(outer)                                                                                                          \
     DO(gram)                                                                                                           \
+    DO(cov)                                                                                                            \
     DO(inv)                                                                                                            \
     DO(copy)
 

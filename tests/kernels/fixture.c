@@ -80,25 +80,47 @@ array_bytes(const struct sheaf_array *array)
     return (size_t)bytes;
 }
 
+static const char *const labels[SHEAF_OPERANDS_MAX + 1] = {"a", "b", "c", "d", "e", "f", "g", "h", "i",
+                                                           "j", "k", "l", "m", "n", "o", "p", "q"};
+
+static void
+prepare_problem(struct sheaf_problem *problem, const struct sheaf_kernel *kernel, enum sheaf_type type,
+                const struct sheaf_shape *shapes, int shape_count)
+{
+    memset(problem, 0, sizeof *problem);
+    problem->input_count = shape_count;
+    for (int i = 0; i < shape_count && i < SHEAF_OPERANDS_MAX; i++) {
+        problem->inputs[i].type = type;
+        problem->inputs[i].shape = shapes[i];
+    }
+    parameters_set_initial(kernel, problem);
+}
+
+void
+fixture_check_refused(const struct sheaf_kernel *kernel, enum sheaf_type type, const struct sheaf_shape *shapes,
+                      int shape_count, const char *parameter, enum sheaf_status status, const char *message)
+{
+    struct sheaf_problem problem;
+    struct sheaf_error error = {0};
+    prepare_problem(&problem, kernel, type, shapes, shape_count);
+    if (parameter)
+        assert_int_equal(parameters_parse(kernel, parameter, &problem, &error), SHEAF_OK);
+    assert_int_equal(signature_match(kernel, &problem, labels, &error), status);
+    assert_int_equal(error.status, status);
+    assert_string_equal(error.text, message);
+}
+
 void
 fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum sheaf_type type,
                const struct sheaf_shape *shapes, int shape_count, int64_t count, uint32_t shared)
 {
-    static const char *const labels[SHEAF_OPERANDS_MAX] = {"a", "b", "c", "d", "e", "f", "g", "h",
-                                                           "i", "j", "k", "l", "m", "n", "o", "p"};
     struct sheaf_error error = {0};
     uint64_t state = 1;
     memset(fixture, 0, sizeof *fixture);
     fixture->kernel = kernel;
     fixture->count = count;
     fixture->shared = shared;
-    fixture->problem.input_count = shape_count;
-    assert_true(shape_count <= SHEAF_OPERANDS_MAX);
-    for (int i = 0; i < shape_count; i++) {
-        fixture->problem.inputs[i].type = type;
-        fixture->problem.inputs[i].shape = shapes[i];
-    }
-    parameters_set_initial(kernel, &fixture->problem);
+    prepare_problem(&fixture->problem, kernel, type, shapes, shape_count);
     if (signature_match(kernel, &fixture->problem, labels, &error))
         fail_msg("%s", error.text);
 

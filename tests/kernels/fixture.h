@@ -52,6 +52,13 @@ void fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, 
 void fixture_destroy(struct fixture *fixture);
 
 /**
+ * Check that a kernel refuses inputs, called "a", "b", ..., with exactly this message.
+ * @param[in] parameter  "name=value"; NULL: all initial
+ */
+void fixture_check_refused(const struct sheaf_kernel *kernel, enum sheaf_type type, const struct sheaf_shape *shapes,
+                           int shape_count, const char *parameter, enum sheaf_status status, const char *message);
+
+/**
  * Run tasks [first, first + count) as one batch, over outputs and workspace full of NaN; then check
  * that nothing was written past their ends.
  */

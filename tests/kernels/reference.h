@@ -1,0 +1,43 @@
+/**
+ * @file reference.h
+ * Plain loops in long double complex, which no kernel shares: what results are compared with.
+ */
+#ifndef SHEAF_TESTS_KERNELS_REFERENCE_H
+#define SHEAF_TESTS_KERNELS_REFERENCE_H
+
+#include "fixture.h"
+
+typedef long double complex reference_number;
+
+/** A copy of `count` elements of one of fixture_types. The caller frees. */
+reference_number *reference_load(enum sheaf_type type, const void *array, int64_t count);
+
+/** Zeros. The caller frees. */
+reference_number *reference_zeros(int64_t count);
+
+/** A B of an (m,k) and a (k,n), row-major. The caller frees. */
+reference_number *reference_multiply(int64_t m, int64_t k, int64_t n, const reference_number *a,
+                                     const reference_number *b);
+
+/** The conjugate transpose, (columns,rows), of a (rows,columns). The caller frees. */
+reference_number *reference_adjoint(int64_t rows, int64_t columns, const reference_number *a);
+
+/** Replace every element by its magnitude. */
+void reference_take_magnitudes(reference_number *a, int64_t count);
+
+/** a -= b, element by element. */
+void reference_subtract(reference_number *a, const reference_number *b, int64_t count);
+
+/** The Frobenius norm; NaN where there is one. */
+long double reference_norm(const reference_number *a, int64_t count);
+
+/** Write an array of one of fixture_types. */
+void reference_store(enum sheaf_type type, void *array, const reference_number *values, int64_t count);
+
+/**
+ * gamma_terms of Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., sections 3.4 and 3.6: n u / (1 - n u), in
+ * complex arithmetic with four times as many terms, which covers its products and quotients.
+ */
+long double reference_gamma(enum sheaf_type type, long double terms);
+
+#endif
