@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { COMM_WINDOWS_MAX = 64 };
@@ -153,6 +154,17 @@ comm_gather_node(struct comm *comm, const void *mine, size_t bytes, void *all)
     MPI_Allgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, comm->node);
 }
 
+/** Whether this node has room: a leader that found out within the collective call would leave the others waiting in it. */
+static bool
+has_room(const struct comm *comm, size_t bytes)
+{
+    struct statvfs about;
+    if ((int64_t)bytes > node_memory_available())
+        return false;
+    return comm->place.local_size == 1 || statvfs("/dev/shm", &about) != 0 ||
+           bytes <= (size_t)about.f_bavail * about.f_frsize;
+}
+
 enum sheaf_status
 comm_share(struct comm *comm, size_t bytes, void **memory, struct sheaf_error *error)
 {
@@ -163,11 +175,16 @@ comm_share(struct comm *comm, size_t bytes, void **memory, struct sheaf_error *e
     MPI_Win *window = &comm->windows[comm->window_count];
     void *base = NULL;
 
+    int failed = leader && !has_room(comm, bytes), any;
+    MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, comm->node);
+    if (any)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES,
+                          "%s: %.3f GB of shared memory are needed, more than is free in memory or in /dev/shm",
+                          comm->place.host, 1e-9 * (double)bytes);
     MPI_Comm_set_errhandler(comm->node, MPI_ERRORS_RETURN);
-    int failed = MPI_Win_allocate_shared(leader ? (MPI_Aint)(bytes + page) : 0, 1, MPI_INFO_NULL, comm->node, &base,
-                                         window) != MPI_SUCCESS;
+    failed = MPI_Win_allocate_shared(leader ? (MPI_Aint)(bytes + page) : 0, 1, MPI_INFO_NULL, comm->node, &base,
+                                     window) != MPI_SUCCESS;
     MPI_Comm_set_errhandler(comm->node, MPI_ERRORS_ARE_FATAL);
-    int any;
     MPI_Allreduce(&failed, &any, 1, MPI_INT, MPI_MAX, comm->node);
     if (any)
         return sheaf_fail(error, SHEAF_NO_RESOURCES,

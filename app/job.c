@@ -22,9 +22,9 @@ shared_input_bytes(const struct job_map *map)
     return bytes;
 }
 
-/** Bytes that this node's ranks may use for their rings; called by its leader before anything is reserved. */
-static int64_t
-survey_memory(const struct job *job)
+/** Settle how many bytes this node's ranks may use for their rings; called by its leader before anything is reserved. */
+static enum sheaf_status
+survey_memory(struct job *job, struct sheaf_error *error)
 {
     int64_t memory = job->options->memory;
     if (memory == 0) {
@@ -33,8 +33,15 @@ survey_memory(const struct job *job)
             available -= job->plan->output_bytes;
         memory = (int64_t)(memory_share * (double)available);
     }
-    memory -= shared_input_bytes(&job->map);
-    return memory > 0 ? memory : 0;
+    int64_t shared = shared_input_bytes(&job->map);
+    if (shared > memory)
+        return sheaf_fail(
+            error, SHEAF_NO_RESOURCES,
+            "%s: the operands that all tasks share need %.3f GB of memory, Sheaf may use %.3f GB here: raise "
+            "--memory, or run on a larger node",
+            job->place.host, 1e-9 * (double)shared, 1e-9 * (double)memory);
+    job->node_memory = memory - shared;
+    return SHEAF_OK;
 }
 
 static enum sheaf_status
@@ -94,8 +101,8 @@ settle_layout(struct job *job, struct sheaf_error *error)
     bool wide = job->layout.width > 1;
     comm_broadcast(job->comm, &wide, sizeof wide);
     job->layout.width = wide ? job->layout.threads : 1;
-    if (job->place.local_rank == 0)
-        job->node_memory = survey_memory(job);
+    if (job->place.local_rank == 0 && !status)
+        status = survey_memory(job, error);
     comm_broadcast_node(job->comm, &job->node_memory, sizeof job->node_memory);
     return comm_agree(job->comm, status, error);
 }
