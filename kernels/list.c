@@ -10,6 +10,8 @@
     DO(gram)                                                                                                           \
     DO(cov)                                                                                                            \
     DO(inv)                                                                                                            \
+    DO(svd)                                                                                                            \
+    DO(svdvals)                                                                                                        \
     DO(copy)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;
