@@ -250,7 +250,7 @@ fixture_node_create(struct fixture_node *node, struct fixture *fixture, const st
         const struct engine_setup engine = {.plan = fixture->plan,
                                             .queue = node->queue,
                                             .sources = rank->sources,
-                                            .shared_inputs = node->shared,
+                                            .shared_inputs = (const void *const *)node->shared,
                                             .layout = setup->layout,
                                             .rank = setup->first_rank + i,
                                             .local_rank = i,
@@ -330,7 +330,7 @@ fixture_node_destroy(struct fixture_node *node)
             source_detach(node->ranks[i].sources[k]);
     }
     for (int k = 0; k < node->fixture->input_count; k++)
-        free((void *)(uintptr_t)node->shared[k]);
+        free(node->shared[k]);
     munmap(node->queue, queue_bytes(node->setup.present, node->setup.first_rank != 0));
 }
 

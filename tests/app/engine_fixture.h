@@ -60,7 +60,7 @@ struct fixture_node {
     struct fixture *fixture;
     struct fixture_setup setup;
     struct queue *queue;
-    const void *shared[2];
+    void *shared[2];
     struct fixture_rank {
         struct fixture_node *node;
         int local_rank;

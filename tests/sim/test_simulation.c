@@ -216,7 +216,7 @@ search(const double *chunks, int count, double *loads, int workers, double *best
 static double
 best_makespan(const struct plan *plan, int workers)
 {
-    double chunks[16], loads[16] = {0}, best = INFINITY;
+    double chunks[16] = {0}, loads[16] = {0}, best = INFINITY;
     for (int64_t place = 0; place < plan->chunks; place++) {
         struct plan_chunk chunk = plan_at(plan, place);
         chunks[place] = plan_chunk_seconds(plan, &chunk);
