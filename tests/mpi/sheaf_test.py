@@ -75,6 +75,10 @@ class SheafTest(unittest.TestCase):
 
     def _check_leftovers(self):
         processes = self.processes()
+        end = time.monotonic() + 5
+        while processes and time.monotonic() < end:  # mpirun may return while its ranks still exit
+            time.sleep(0.05)
+            processes = self.processes()
         self.kill_all()
         self.assertEqual(processes, {}, "processes are left")
         partial = [str(path) for path in self.work.rglob("*.partial-*")]
