@@ -1,0 +1,84 @@
+/**
+ * @file set.h
+ * Many datasets that make one operand, one a task: a glob over datasets or files, or a list file.
+ *
+ * One rank expands and examines a set and gets one block of plain data without pointers, which app/ keeps once per node
+ * in shared memory: memory per rank does not grow with the number of members.
+ */
+#ifndef SHEAF_SET_H
+#define SHEAF_SET_H
+
+#include "sheaf/array.h"
+#include "sheaf/status.h"
+
+/** Of a member: where it is and what it looks like. */
+struct set_member {
+    int64_t text; /**< offset into the block's texts: "survey/b0017.h5:/data", as messages call it */
+    int64_t path; /**< absolute path of its file */
+    int64_t dataset;
+    int64_t name;         /**< what the wildcards matched, joined by "/"; of a list: its line, "/" replaced by "_" */
+    int64_t offset;       /**< of the first byte of a plain contiguous dataset in its file; -1: through the library */
+    enum sheaf_type type; /**< as stored */
+    uint8_t swapped;      /**< of the other byte order */
+    uint8_t in_memory;    /**< its file lies in a memory file system */
+    uint8_t unreadable;   /**< it could not be examined: a failed task, with `reason` */
+    uint8_t reserved;
+    int64_t reason; /**< text: why; 0: none */
+    struct sheaf_shape shape;
+};
+
+/** A set: this, then its members, then its texts. */
+struct set {
+    int64_t bytes;        /**< of the whole block */
+    int64_t count;        /**< members */
+    int64_t members;      /**< offset of the array of struct set_member */
+    int64_t texts;        /**< offset of the texts, each ending with NUL; offset 0 is "" */
+    uint64_t fingerprint; /**< of the members' types, shapes and sampled content */
+};
+
+/** @return whether a text names a set: wildcards (* ? [) in file or dataset, or "@LIST" */
+bool set_text_is_set(const char *text);
+
+/**
+ * Expand and examine a set. Not collective: one rank calls it.
+ *
+ * Texts: "FILE.h5:/beams/WILDCARD/data" (a dataset a task), "survey/WILDCARD.h5:/data" (a file a task), both at once, "@files.txt" (a line
+ * is FILE.h5:/path; empty lines and those that start with # are skipped), each with a slice [first:end:step] behind it.
+ * Members come in natural order (b2 before b10), a list's in the list's own. Wildcards do not match "/". A dataset literally so
+ * named is preferred to a slice. Links out of the file are not followed.
+ *
+ * @param[in]  core_ndim  axes that each member must have
+ * @param[out] set        the block, malloc'ed: the caller frees it; NULL on failure
+ * @return SHEAF_OK; SHEAF_USAGE (text), SHEAF_NO_INPUT (nothing matches; the list cannot be read), SHEAF_BAD_DATA (two
+ *         members of one name; wrong axes or type in every member), SHEAF_NO_RESOURCES. A member that by itself cannot be read, or
+ *         has the wrong axes, is marked unreadable and is no error.
+ */
+enum sheaf_status set_describe(const char *text, int core_ndim, struct set **set, struct sheaf_error *error);
+
+/** @return member i, 0 <= i < count */
+const struct set_member *set_member(const struct set *set, int64_t i);
+
+/** @return a text of the block by its offset */
+const char *set_text(const struct set *set, int64_t offset);
+
+/**
+ * Pair two sets: for each member of `a` the member of `b` of the same name.
+ * @param[out] partner  (a->count) member numbers of b
+ * @return SHEAF_OK; SHEAF_BAD_DATA with the first ones left over on either side
+ */
+enum sheaf_status set_pair(const struct set *a, const struct set *b, const char *text_a, const char *text_b,
+                           int64_t *partner, struct sheaf_error *error);
+
+/** Reads members; one per rank, all functions thread-safe for plain members, library members by the carrier only. */
+struct set_reader;
+
+enum sheaf_status set_reader_create(const struct set *set, struct set_reader **reader, struct sheaf_error *error);
+void set_reader_destroy(struct set_reader *reader);
+
+/**
+ * Read one member's bytes as stored in memory order (native byte order, type as stored) into buffer.
+ * @return SHEAF_OK; SHEAF_IO_ERROR or SHEAF_NO_INPUT: that task is unreadable
+ */
+enum sheaf_status set_read(struct set_reader *reader, int64_t member, void *buffer, struct sheaf_error *error);
+
+#endif
