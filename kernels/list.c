@@ -12,6 +12,8 @@
     DO(inv)                                                                                                            \
     DO(svd)                                                                                                            \
     DO(svdvals)                                                                                                        \
+    DO(eigh)                                                                                                           \
+    DO(eigvalsh)                                                                                                       \
     DO(copy)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;

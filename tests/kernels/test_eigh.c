@@ -1,0 +1,412 @@
+#include "spectrum.h"
+
+#include "blas.h"
+#include "list.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { W = 0, V = 1 };
+
+static void
+create(struct fixture *fixture, const char *kernel, enum sheaf_type type, int64_t m, int64_t count)
+{
+    struct sheaf_shape shape = fixture_matrix(m, m);
+    fixture_create(fixture, kernel_find(kernel), type, &shape, 1, count, 0);
+}
+
+static long double
+value(const struct fixture *fixture, int64_t task, int64_t index)
+{
+    return creall(fixture_get(fixture->problem.outputs[W].type, fixture_output(fixture, W, task), index));
+}
+
+/* What the kernel has to take the input for: Hermitian, by its lower triangle and the real parts of its diagonal. */
+static reference_number *
+load_hermitian(const struct fixture *fixture, int64_t task)
+{
+    int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    reference_number *a = reference_load(fixture->problem.inputs[0].type, fixture_input(fixture, 0, task), m * m);
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = 0; j < i; j++)
+            a[j * m + i] = conjl(a[i * m + j]);
+        a[i * m + i] = creall(a[i * m + i]);
+    }
+    return a;
+}
+
+static bool
+values_ascend(const struct fixture *fixture, int64_t task)
+{
+    bool ascend = true;
+    for (int64_t i = 1; i < fixture->problem.inputs[0].shape.extent[0]; i++)
+        ascend = ascend && value(fixture, task, i - 1) <= value(fixture, task, i);
+    return ascend;
+}
+
+/* A V = V diag(w), V^H V = I, each within the bound. */
+static bool
+is_decomposition(const struct fixture *fixture, int64_t task)
+{
+    enum sheaf_type type = fixture->problem.inputs[0].type;
+    int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    reference_number *a = load_hermitian(fixture, task);
+    reference_number *v = reference_load(type, fixture_output(fixture, V, task), m * m);
+    reference_number *w = reference_load(fixture->problem.outputs[W].type, fixture_output(fixture, W, task), m);
+    long double bound = spectrum_bound(type, m, m);
+    bool orthonormal = spectrum_orthonormality(m, m, v) <= bound;
+    reference_number *product = reference_multiply(m, m, m, a, v);
+    spectrum_scale_columns(m, m, v, w);
+    reference_subtract(product, v, m * m);
+    bool right = reference_norm(product, m * m) <= bound * reference_norm(a, m * m);
+    free(a);
+    free(v);
+    free(w);
+    free(product);
+    return orthonormal && right && values_ascend(fixture, task);
+}
+
+/* Around 25, up to where LAPACK's divide and conquer does not divide, and beyond the blocks of its reduction. */
+static const int64_t sizes[] = {1, 2, 3, 7, 25, 26, 33, 64, 65, 130};
+enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
+
+static void
+decompositions_are_within_the_bound(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int i = 0; i < SIZE_COUNT; i++) {
+            struct fixture fixture;
+            create(&fixture, "eigh", fixture_types[t], sizes[i], 2);
+            fixture_run(&fixture, 0, 2);
+            for (int64_t task = 0; task < 2; task++) {
+                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+                assert_int_equal(fixture.info[task], 0);
+                assert_true(is_decomposition(&fixture, task));
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+static void
+the_check_sees_one_wrong_element(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int output = W; output <= V; output++) {
+            struct fixture fixture;
+            create(&fixture, "eigh", fixture_types[t], 65, 1);
+            fixture_run(&fixture, 0, 1);
+            assert_true(is_decomposition(&fixture, 0));
+            enum sheaf_type type = fixture.problem.outputs[output].type;
+            void *array = fixture_output(&fixture, output, 0);
+            fixture_set(type, array, 7, fixture_get(type, array, 7) + 0.05L);
+            assert_false(is_decomposition(&fixture, 0));
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* Eigenvalues move by no more than the matrix does (Weyl): by its rounding to the type, and the decomposition's error. */
+static void
+check_known_values(enum sheaf_type type, int64_t m, const long double *w)
+{
+    struct fixture fixture, values;
+    reference_number *a = spectrum_matrix(m, m, w, sheaf_type_is_complex(type), true);
+    create(&fixture, "eigh", type, m, 1);
+    create(&values, "eigvalsh", type, m, 1);
+    reference_store(type, fixture.inputs[0], a, m * m);
+    reference_store(type, values.inputs[0], a, m * m);
+    fixture_run(&fixture, 0, 1);
+    fixture_run(&values, 0, 1);
+    long double limit = (spectrum_bound(type, m, m) + fixture_unit_roundoff(type)) * reference_norm(a, m * m);
+    assert_true(is_decomposition(&fixture, 0));
+    for (int64_t i = 0; i < m; i++) {
+        assert_true(fabsl(value(&fixture, 0, i) - w[i]) <= limit);
+        assert_true(fabsl(value(&values, 0, i) - w[i]) <= limit);
+    }
+    free(a);
+    fixture_destroy(&fixture);
+    fixture_destroy(&values);
+}
+
+static void
+known_eigenvalues_are_found(void **state)
+{
+    enum { M = 66 };
+    long double even[M], graded[M], multiple[M];
+    (void)state;
+    for (int i = 0; i < M; i++) {
+        even[i] = -2.0L + 0.06L * (long double)i;
+        graded[i] = powl(10.0L, -0.25L * (long double)(M - i));
+        multiple[i] = i < 20 ? -1.0L : i < 50 ? 0.0L : 3.0L;
+    }
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        check_known_values(fixture_types[t], M, even);
+        check_known_values(fixture_types[t], M, graded);
+        check_known_values(fixture_types[t], M, multiple);
+    }
+}
+
+/* (0 -i; i 0): w = (-1, 1), v[:, 1] a multiple of (1, i); its conjugate belongs to -1. */
+static void
+complex_vectors_are_not_conjugated(void **state)
+{
+    static const double a[] = {0, 0, 0, -1, 0, 1, 0, 0};
+    struct fixture fixture;
+    (void)state;
+    create(&fixture, "eigh", SHEAF_C128, 2, 1);
+    memcpy(fixture.inputs[0], a, sizeof a);
+    fixture_run(&fixture, 0, 1);
+    const double complex *v = fixture_output(&fixture, V, 0);
+    assert_true(fabsl(value(&fixture, 0, 0) + 1.0L) < 1e-15L && fabsl(value(&fixture, 0, 1) - 1.0L) < 1e-15L);
+    assert_true(cabs(v[2] / v[0] + I) < 1e-15);
+    assert_true(cabs(v[3] / v[1] - I) < 1e-15);
+    fixture_destroy(&fixture);
+}
+
+/* What stands above the diagonal, and beside it on the imaginary axis, may be anything. */
+static void
+only_the_lower_triangle_is_read(void **state)
+{
+    static const char *const kernels[] = {"eigh", "eigvalsh"};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int k = 0; k < 2; k++) {
+            enum sheaf_type type = fixture_types[t];
+            struct fixture fixture, other;
+            create(&fixture, kernels[k], type, 40, 1);
+            create(&other, kernels[k], type, 40, 1);
+            for (int64_t i = 0; i < 40; i++) {
+                for (int64_t j = i + 1; j < 40; j++)
+                    fixture_set(type, other.inputs[0], i * 40 + j, (long double)NAN);
+                long double complex diagonal = fixture_get(type, other.inputs[0], i * 41);
+                fixture_set(type, other.inputs[0], i * 41, creall(diagonal) + (i % 2 ? 3.0L * I : 0.0L));
+            }
+            fixture_run(&fixture, 0, 1);
+            fixture_run(&other, 0, 1);
+            assert_int_equal(other.status[0], SHEAF_TASK_DONE);
+            for (int output = 0; output < fixture.problem.output_count; output++)
+                assert_memory_equal(fixture.outputs[output], other.outputs[output], fixture.output_bytes[output]);
+            fixture_destroy(&fixture);
+            fixture_destroy(&other);
+        }
+    }
+}
+
+/* Zero, and numbers near the ends of the type's range. */
+static void
+extreme_sizes_are_decomposed(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        enum sheaf_type type = fixture_types[t];
+        bool single = fixture_unit_roundoff(type) > 1e-10L;
+        long double factors[] = {0.0L, single ? 1e-34L : 1e-300L, single ? 1e36L : 1e306L};
+        struct fixture fixture;
+        create(&fixture, "eigh", type, 9, 3);
+        for (int64_t task = 0; task < 3; task++)
+            for (int64_t i = 0; i < 81; i++) {
+                void *a = fixture.inputs[0] + (size_t)task * fixture.input_bytes[0];
+                fixture_set(type, a, i, fixture_get(type, a, i) * factors[task]);
+            }
+        fixture_run(&fixture, 0, 3);
+        for (int64_t task = 0; task < 3; task++) {
+            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+            assert_true(is_decomposition(&fixture, task));
+        }
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+a_number_that_is_not_finite_fails_its_task_only(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        enum sheaf_type type = fixture_types[t];
+        struct fixture fixture;
+        create(&fixture, "eigh", type, 7, 3);
+        fixture_set(type, fixture.inputs[0], 48, (long double)NAN);
+        fixture_set(type, fixture.inputs[0] + 2 * fixture.input_bytes[0], 7, -(long double)INFINITY);
+        fixture_run(&fixture, 0, 3);
+        assert_int_equal(fixture.status[0], SHEAF_TASK_NOT_FINITE);
+        assert_int_equal(fixture.status[1], SHEAF_TASK_DONE);
+        assert_true(is_decomposition(&fixture, 1));
+        assert_int_equal(fixture.status[2], SHEAF_TASK_NOT_FINITE);
+        fixture_check_splits(&fixture);
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+splits_and_shared_operands_give_the_same_bits(void **state)
+{
+    struct sheaf_shape shape = fixture_matrix(37, 37);
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int i = 2; i < SIZE_COUNT; i++) {
+            struct fixture fixture;
+            create(&fixture, "eigh", fixture_types[t], sizes[i], 5);
+            fixture_check_splits(&fixture);
+            fixture_destroy(&fixture);
+        }
+        fixture_check_shared(kernel_find("eigh"), fixture_types[t], &shape, 1, 1);
+        fixture_check_shared(kernel_find("eigvalsh"), fixture_types[t], &shape, 1, 1);
+    }
+}
+
+/* Without v eigenvalues are computed as eigvalsh does, without w nothing changes. */
+static void
+an_output_not_asked_for_is_left_alone(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture all, fixture;
+        create(&all, "eigh", fixture_types[t], 30, 2);
+        create(&fixture, "eigh", fixture_types[t], 30, 2);
+        fixture_run(&all, 0, 2);
+        for (uint32_t omitted = 1; omitted < 4; omitted++) {
+            fixture.omitted = omitted;
+            memset(fixture.outputs[W], 0x3c, 2 * fixture.output_bytes[W]);
+            memset(fixture.outputs[V], 0x3c, 2 * fixture.output_bytes[V]);
+            fixture_run(&fixture, 0, 2);
+            for (size_t i = 0; i < 2 * fixture.output_bytes[W] && omitted & 1U << W; i++)
+                assert_int_equal(fixture.outputs[W][i], 0x3c);
+            for (size_t i = 0; i < 2 * fixture.output_bytes[V] && omitted & 1U << V; i++)
+                assert_int_equal(fixture.outputs[V][i], 0x3c);
+            if (omitted == 1U << W)
+                assert_memory_equal(fixture.outputs[V], all.outputs[V], 2 * fixture.output_bytes[V]);
+        }
+        fixture_destroy(&all);
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+values_alone_agree(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int i = 0; i < SIZE_COUNT; i++) {
+            enum sheaf_type type = fixture_types[t];
+            int64_t m = sizes[i];
+            struct fixture all, without, values;
+            create(&all, "eigh", type, m, 1);
+            create(&without, "eigh", type, m, 1);
+            create(&values, "eigvalsh", type, m, 1);
+            without.omitted = 1U << V;
+            fixture_run(&all, 0, 1);
+            fixture_run(&without, 0, 1);
+            fixture_run(&values, 0, 1);
+            reference_number *a = load_hermitian(&all, 0);
+            long double limit = 2.0L * spectrum_bound(type, m, m) * reference_norm(a, m * m);
+            assert_true(values_ascend(&values, 0));
+            for (int64_t j = 0; j < m; j++) {
+                assert_true(fabsl(value(&all, 0, j) - value(&values, 0, j)) <= limit);
+                assert_true(fabsl(value(&all, 0, j) - value(&without, 0, j)) <= limit);
+            }
+            free(a);
+            fixture_destroy(&all);
+            fixture_destroy(&without);
+            fixture_destroy(&values);
+        }
+    }
+}
+
+static void
+eigenvalues_are_real(void **state)
+{
+    static const enum sheaf_type real[] = {SHEAF_F32, SHEAF_F64, SHEAF_F32, SHEAF_F64};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture fixture, values;
+        create(&fixture, "eigh", fixture_types[t], 3, 1);
+        create(&values, "eigvalsh", fixture_types[t], 3, 1);
+        assert_int_equal(fixture.problem.outputs[W].type, real[t]);
+        assert_int_equal(fixture.problem.outputs[V].type, fixture_types[t]);
+        assert_int_equal(values.problem.outputs[W].type, real[t]);
+        fixture_destroy(&fixture);
+        fixture_destroy(&values);
+    }
+}
+
+static void
+costs_are_nominal(void **state)
+{
+    static const int32_t widths[] = {1, 4};
+    static const int64_t extents[] = {999, 1000};
+    struct sheaf_problem problem = {.input_count = 1, .output_count = 2};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct sheaf_cost cost = {0}, complex_cost = {0}, values_cost = {0};
+        double cube = (double)extents[i] * (double)extents[i] * (double)extents[i];
+        problem.inputs[0] = (struct sheaf_array){SHEAF_F64, fixture_matrix(extents[i], extents[i])};
+        problem.output_count = 2;
+        kernel_find("eigh")->cost(&problem, &cost);
+        problem.inputs[0].type = SHEAF_C64;
+        kernel_find("eigh")->cost(&problem, &complex_cost);
+        problem.output_count = 1;
+        kernel_find("eigvalsh")->cost(&problem, &values_cost);
+        assert_true(fabs(cost.flops - 9.0 * cube) < 1e-9 * cube);
+        assert_true(fabs(complex_cost.flops - 36.0 * cube) < 1e-9 * cube);
+        assert_true(fabs(values_cost.flops - 16.0 / 3.0 * cube) < 1e-9 * cube);
+        assert_int_equal(cost.greatest_width, widths[i]);
+    }
+}
+
+/* LAPACK's int ends at 2 m^2 + 70 m + 4161 with vectors, m^2 of it for complex matrices, and at 64 m + ... without. */
+static void
+sizes_beyond_lapack_are_refused(void **state)
+{
+    static const struct {
+        enum sheaf_type type;
+        int64_t m;
+        bool fits, values_fit;
+    } cases[] = {
+        {SHEAF_F64, 32750, true, true},
+        {SHEAF_F64, 32751, false, true},
+        {SHEAF_C128, 32766, true, true},
+        {SHEAF_C128, 32767, false, true},
+        {SHEAF_F32, INT64_C(2147483647), false, false},
+        {SHEAF_F32, INT64_C(2147483648), false, false},
+        {SHEAF_I32, 3, false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sheaf_batch batch = {.count = 1};
+        struct sheaf_problem problem = {.input_count = 1, .output_count = 2};
+        problem.inputs[0] = (struct sheaf_array){cases[i].type, fixture_matrix(cases[i].m, cases[i].m)};
+        assert_int_equal(kernel_find("eigh")->workspace_bytes(&problem) >= 0, cases[i].fits);
+        if (!cases[i].fits)
+            assert_int_equal(kernel_find("eigh")->run(&problem, &batch), SHEAF_INTERNAL);
+        problem.output_count = 1;
+        assert_int_equal(kernel_find("eigvalsh")->workspace_bytes(&problem) >= 0, cases[i].values_fit);
+        if (!cases[i].values_fit)
+            assert_int_equal(kernel_find("eigvalsh")->run(&problem, &batch), SHEAF_INTERNAL);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decompositions_are_within_the_bound),
+        cmocka_unit_test(the_check_sees_one_wrong_element),
+        cmocka_unit_test(known_eigenvalues_are_found),
+        cmocka_unit_test(complex_vectors_are_not_conjugated),
+        cmocka_unit_test(only_the_lower_triangle_is_read),
+        cmocka_unit_test(extreme_sizes_are_decomposed),
+        cmocka_unit_test(a_number_that_is_not_finite_fails_its_task_only),
+        cmocka_unit_test(splits_and_shared_operands_give_the_same_bits),
+        cmocka_unit_test(an_output_not_asked_for_is_left_alone),
+        cmocka_unit_test(values_alone_agree),
+        cmocka_unit_test(eigenvalues_are_real),
+        cmocka_unit_test(costs_are_nominal),
+        cmocka_unit_test(sizes_beyond_lapack_are_refused),
+    };
+    blas_set_threads(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
