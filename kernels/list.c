@@ -10,10 +10,20 @@
     DO(gram)                                                                                                           \
     DO(cov)                                                                                                            \
     DO(inv)                                                                                                            \
+    DO(pinv)                                                                                                           \
+    DO(solve)                                                                                                          \
+    DO(solve1)                                                                                                         \
+    DO(lstsq)                                                                                                          \
+    DO(lstsq1)                                                                                                         \
+    DO(cholesky)                                                                                                       \
+    DO(qr)                                                                                                             \
+    DO(lu)                                                                                                             \
     DO(svd)                                                                                                            \
     DO(svdvals)                                                                                                        \
     DO(eigh)                                                                                                           \
     DO(eigvalsh)                                                                                                       \
+    DO(eig)                                                                                                            \
+    DO(eigvals)                                                                                                        \
     DO(copy)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;
