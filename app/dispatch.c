@@ -11,6 +11,8 @@ enum {
     TAG_ORDER = 2,  /**< root to leader */
     REPORT_COMMITS = QUEUE_OUTBOX_BYTES,
     REPORT_EVERY_MS = 500, /**< totals are news by then */
+    COMMITS_EVERY_MS = 20, /**< commits wait for company that long, or until they are */
+    COMMITS_BYTES = 65536, /**< this many */
 };
 
 /** What a leader tells the root; commits stand behind it. */
@@ -264,9 +266,11 @@ send_report(struct dispatch *d)
     bool wants = wants_span(d);
     memset(report, 0, sizeof *report);
     bool fails = !d->error_sent && queue_error(queue, &report->error);
-    report->commit_bytes = (int64_t)queue_collect(queue, d->report + sizeof *report, REPORT_COMMITS);
-    bool final = d->final_wanted && report->commit_bytes == 0; // else some may be left behind these
     int64_t now = node_nanoseconds();
+    if (d->final_wanted || queue_posted_bytes(queue) >= COMMITS_BYTES ||
+        now - d->reported_at > (int64_t)COMMITS_EVERY_MS * 1000000)
+        report->commit_bytes = (int64_t)queue_collect(queue, d->report + sizeof *report, REPORT_COMMITS);
+    bool final = d->final_wanted && report->commit_bytes == 0; // else some may be left behind these
     bool due = now - d->reported_at > (int64_t)REPORT_EVERY_MS * 1000000;
     if (!wants && !fails && !final && !due && report->commit_bytes == 0)
         return false;

@@ -210,7 +210,7 @@ execute(struct job *job, struct sheaf_error *error)
     int64_t start = node_nanoseconds();
     if (root)
         progress_start(&progress, (enum options_progress)job->options->progress, stderr, job->plan->tasks,
-                       plan_seconds(job->plan));
+                       job->plan->flops, plan_seconds(job->plan));
     engine_start(job->engine, job->store, job->run.number, job->host_row);
     struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, root ? &progress : NULL};
     courier_attend(&courier);
@@ -220,6 +220,8 @@ execute(struct job *job, struct sheaf_error *error)
         dispatch_totals(job->dispatch, &job->totals);
         job->settled = engine_settlement(job->engine, &job->settlement);
     }
+    engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
+    job->engine = NULL;
     return queue_error(job->queue, error) ? error->status : SHEAF_OK;
 }
 

@@ -66,7 +66,7 @@ main(int argument_count, char **arguments)
     struct options options;
     struct sheaf_error error = {SHEAF_OK, ""};
     bool first = launcher_rank() == 0;
-    if (options_parse(argument_count, arguments, first, &options, &error))
+    if (options_parse(argument_count, arguments, &options, &error))
         return first ? complain(&error) : SHEAF_OK;
     if (options.help || options.version || options.command == COMMAND_INFO)
         return first ? run_alone(&options) : SHEAF_OK;

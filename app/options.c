@@ -207,8 +207,56 @@ parse_without_command(const char *word, struct options *options, struct sheaf_er
     return sheaf_fail(error, SHEAF_USAGE, "no command \"%s\"; there are run, make and info (sheaf --help)", word);
 }
 
+/** The row that an argument like "--count=3", "--cou" or "-n3" names; *value is what follows in the same argument. */
+static const struct option_row *
+find_row(enum command command, const char *argument, const char **value)
+{
+    const struct option_row *found = NULL;
+    bool wide = argument[1] == '-';
+    size_t length = wide ? strcspn(argument + 2, "=") : 1;
+    *value = wide ? (argument[2 + length] ? argument + 3 + length : NULL) : argument[2] ? argument + 2 : NULL;
+    for (int i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        if (!(row->commands & command))
+            continue;
+        if (!wide && row->letter == argument[1])
+            return row;
+        if (!wide || strncmp(row->name, argument + 2, length) != 0)
+            continue;
+        if (strlen(row->name) == length)
+            return row;
+        if (found)
+            return NULL; // short for two of them
+        found = row;
+    }
+    return found;
+}
+
+/** argp says what is wrong on stderr, on every rank, in its own words: so that it finds nothing wrong. */
+static enum sheaf_status
+check_options(const struct command_text *command, int argument_count, char **arguments, struct sheaf_error *error)
+{
+    for (int i = 2; i < argument_count && strcmp(arguments[i], "--") != 0; i++) {
+        const char *value;
+        if (arguments[i][0] != '-' || !arguments[i][1])
+            continue;
+        const struct option_row *row = find_row(command->command, arguments[i], &value);
+        if (!row)
+            return sheaf_fail(error, SHEAF_USAGE, "sheaf %s has no option %s; sheaf %s --help lists them",
+                              command->name, arguments[i], command->name);
+        if (row->kind == OPTION_FLAG) {
+            if (value)
+                return sheaf_fail(error, SHEAF_USAGE, "%s: --%s takes no value", arguments[i], row->name);
+            continue;
+        }
+        if (!value && ++i == argument_count)
+            return sheaf_fail(error, SHEAF_USAGE, "--%s: expected %s, found nothing", row->name, row->value);
+    }
+    return SHEAF_OK;
+}
+
 enum sheaf_status
-options_parse(int argument_count, char **arguments, bool speak, struct options *options, struct sheaf_error *error)
+options_parse(int argument_count, char **arguments, struct options *options, struct sheaf_error *error)
 {
     memset(options, 0, sizeof *options);
     options->argument_count = argument_count;
@@ -218,6 +266,9 @@ options_parse(int argument_count, char **arguments, bool speak, struct options *
     if (!command)
         return parse_without_command(word, options, error);
     options->command = command->command;
+    enum sheaf_status status = check_options(command, argument_count, arguments, error);
+    if (status)
+        return status;
 
     // argp reorders what it parses: the command line that is kept, and the operands, are copies of the pointers.
     static char *kept[2][4096];
@@ -236,7 +287,7 @@ options_parse(int argument_count, char **arguments, bool speak, struct options *
     snprintf(name, sizeof name, "sheaf %s", command->name);
     char *first = arguments[1];
     arguments[1] = name;
-    unsigned flags = ARGP_NO_EXIT | ARGP_NO_HELP | (speak ? 0 : ARGP_NO_ERRS);
+    unsigned flags = ARGP_NO_EXIT | ARGP_NO_HELP | ARGP_NO_ERRS;
     error_t failed = argp_parse(&argp, argument_count - 1, arguments + 1, flags, NULL, &parsing);
     arguments[1] = first;
     if (failed && parsing.status == SHEAF_OK)

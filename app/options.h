@@ -68,10 +68,10 @@ struct option_row {
 const struct option_row *options_table(int *count);
 
 /**
- * Parse a command line. Prints nothing unless `speak` (getopt's own complaints about unknown options).
+ * Parse a command line. Prints nothing.
  * @return SHEAF_OK (also for --help and --version: the flags tell), or SHEAF_USAGE with what is wrong
  */
-enum sheaf_status options_parse(int argument_count, char **arguments, bool speak, struct options *options,
+enum sheaf_status options_parse(int argument_count, char **arguments, struct options *options,
                                 struct sheaf_error *error);
 
 /** Print the help of a command; COMMAND_NONE: of the program. */

@@ -39,7 +39,8 @@ is_terminal(void)
 }
 
 void
-progress_start(struct progress *progress, enum options_progress how, FILE *stream, int64_t tasks, double work_seconds)
+progress_start(struct progress *progress, enum options_progress how, FILE *stream, int64_t tasks, double flops,
+               double work_seconds)
 {
     memset(progress, 0, sizeof *progress);
     if (how == PROGRESS_AUTO)
@@ -47,6 +48,7 @@ progress_start(struct progress *progress, enum options_progress how, FILE *strea
     progress->how = how;
     progress->stream = stream;
     progress->tasks = tasks;
+    progress->flops = flops;
     progress->work_seconds = work_seconds;
     progress->started_ns = progress->shown_ns = node_nanoseconds();
 }
@@ -89,7 +91,7 @@ progress_format(const struct progress *progress, const struct queue_totals *tota
     if (share > 0)
         progress_format_seconds(seconds * (1 - share) / share, left);
     snprintf(text, bytes, "%s%3.0f %%  %lld/%lld tasks  %.4g GF/s  %.3g GB/s  %lld failed  %s left", bar, 100 * share,
-             (long long)totals->tasks, (long long)progress->tasks, rate * (double)totals->flops,
+             (long long)totals->tasks, (long long)progress->tasks, rate * share * progress->flops,
              rate * (double)(totals->bytes_read + totals->bytes_written), (long long)totals->failed, left);
 }
 

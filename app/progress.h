@@ -14,13 +14,18 @@ struct progress {
     enum options_progress how; /**< AUTO is settled by progress_start */
     FILE *stream;
     int64_t tasks;
+    double flops;        /**< of the whole plan */
     double work_seconds; /**< nominal, of the whole plan: what shares are shares of */
     int64_t started_ns, shown_ns;
     bool line_open;
 };
 
-/** Start showing. @param[in] work_seconds nominal seconds of the whole plan */
-void progress_start(struct progress *progress, enum options_progress how, FILE *stream, int64_t tasks,
+/**
+ * Start showing.
+ * @param[in] flops         of the whole plan
+ * @param[in] work_seconds  nominal, of the whole plan
+ */
+void progress_start(struct progress *progress, enum options_progress how, FILE *stream, int64_t tasks, double flops,
                     double work_seconds);
 
 /** Show where the run is, if it is time to. @return nanoseconds until it is time again */

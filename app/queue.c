@@ -279,6 +279,15 @@ queue_post(struct queue *queue, int local_rank, int64_t chunk, int64_t first_tas
 }
 
 size_t
+queue_posted_bytes(const struct queue *queue)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; queue->has_outboxes && i < queue->rank_count; i++)
+        bytes += atomic_load(&queue->ranks[i].outbox_tail) - atomic_load(&queue->ranks[i].outbox_head);
+    return bytes;
+}
+
+size_t
 queue_collect(struct queue *queue, void *buffer, size_t bytes)
 {
     if (!queue->has_outboxes)

@@ -25,7 +25,6 @@ enum {
 /** Sums over chunks of one rank (or of a node, or the run). Seconds are in nanoseconds, over all workers. */
 struct queue_totals {
     int64_t tasks, failed, chunks;
-    int64_t flops;
     int64_t work; /**< nominal nanoseconds of what is done: progress */
     int64_t bytes_read, bytes_written;
     int64_t read_ns, compute_ns, write_ns, wait_ns; /**< of workers */
@@ -110,6 +109,9 @@ void queue_sum_totals(const struct queue *queue, struct queue_totals *sum);
 
 /** @return how many ranks have finished */
 int queue_finished(const struct queue *queue);
+
+/** @return bytes of commits that wait in the outboxes */
+size_t queue_posted_bytes(const struct queue *queue);
 
 /** A commit on its way to the root's node: header, then status bytes, then info, padded to 8 bytes. */
 struct queue_commit {

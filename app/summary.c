@@ -250,8 +250,8 @@ summary_print_end(const struct job *job, double seconds, FILE *stream, struct sh
             (long long)totals->failed, progress_format_seconds(seconds, time));
     if (job->plan->chunks > 0) {
         double work = job->work_seconds;
-        if (totals->flops > 0)
-            fprintf(stream, " · %s", summary_format_quantity((double)totals->flops / work, "FLOP/s", rate));
+        if (job->plan->flops > 0)
+            fprintf(stream, " · %s", summary_format_quantity(job->plan->flops / work, "FLOP/s", rate));
         fprintf(stream, " · read %s, wrote %s · ",
                 summary_format_quantity((double)totals->bytes_read / work, "B/s", in),
                 summary_format_quantity((double)totals->bytes_written / work, "B/s", out));

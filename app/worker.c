@@ -174,8 +174,8 @@ chunk_compute(struct worker *worker, struct slot *slot)
     return SHEAF_OK;
 }
 
-/** Post a commit for the root's node, waiting for room in the outbox where there is none. */
-static void
+/** Post a commit for the root's node, waiting for room in the outbox. @return false where the run was stopped first */
+static bool
 post_commit(struct engine *engine, struct slot *slot)
 {
     const struct engine_setup *setup = &engine->setup;
@@ -188,7 +188,7 @@ post_commit(struct engine *engine, struct slot *slot)
         pthread_mutex_unlock(&engine->mutex);
         queue_ring(setup->queue, 0);
         if (posted || queue_is_stopped(setup->queue))
-            return;
+            return posted;
         pthread_mutex_lock(&engine->mutex);
         engine_wait_news(engine, &engine->workers_wake, seen);
         pthread_mutex_unlock(&engine->mutex);
@@ -220,7 +220,6 @@ count_chunk(const struct engine *engine, const struct slot *slot, struct queue_t
     totals->tasks = slot->chunk.count;
     totals->failed = slot->record.failed;
     totals->chunks = 1;
-    totals->flops = (int64_t)(class->cost.flops * (double)slot->chunk.count);
     totals->work = (int64_t)(1e9 * plan_chunk_seconds(engine->setup.plan, &slot->chunk));
     for (int i = 0; i < class->problem.input_count; i++)
         if (!class->shared[i] && source_access(engine->setup.sources[i]) != SOURCE_COMPUTED)
@@ -245,8 +244,8 @@ chunk_commit(struct engine *engine, struct slot *slot)
         if (setup->on_root_node)
             status = store_commit_chunk(engine->store, slot->chunk.chunk, slot->chunk.first, slot->status, slot->info,
                                         record, &error);
-        else
-            post_commit(engine, slot);
+        else if (!post_commit(engine, slot))
+            return SHEAF_INTERRUPTED;
     }
     if (status) {
         queue_fail(setup->queue, &error);

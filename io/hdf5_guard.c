@@ -8,7 +8,12 @@ void
 hdf5_guard_start(void)
 {
     static bool started;
+    static _Thread_local bool silent;
 
+    /* In a thread-safe build each thread has an error stack of its own, which prints. */
+    if (started && !silent)
+        H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    silent = true;
     if (started)
         return;
     started = true;

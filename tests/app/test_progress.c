@@ -37,10 +37,9 @@ no_duration_is_a_full_minute_of_seconds(void **state)
 static void
 a_line_tells_where_the_run_is(void **state)
 {
-    const struct progress progress = {.tasks = 400, .work_seconds = 8};
+    const struct progress progress = {.tasks = 400, .flops = 16e9, .work_seconds = 8};
     const struct queue_totals totals = {.tasks = 100,
                                         .failed = 3,
-                                        .flops = INT64_C(4000000000),
                                         .work = INT64_C(2000000000),
                                         .bytes_read = INT64_C(3000000000),
                                         .bytes_written = INT64_C(1000000000)};
@@ -110,7 +109,7 @@ expect_shown(enum options_progress how, bool is_time, const char *expected)
     size_t bytes = 0;
     FILE *stream = open_memstream(&text, &bytes);
     assert_non_null(stream);
-    progress_start(&progress, how, stream, 1, 1);
+    progress_start(&progress, how, stream, 1, 1, 1);
     if (is_time)
         progress.shown_ns -= INT64_C(60000000000);
     int64_t again = progress_show(&progress, &totals);
@@ -142,7 +141,7 @@ automatic_progress_settles_on_line_or_log(void **state)
 {
     struct progress progress;
     (void)state;
-    progress_start(&progress, PROGRESS_AUTO, stderr, 1, 1);
+    progress_start(&progress, PROGRESS_AUTO, stderr, 1, 1, 1);
     assert_true(progress.how == PROGRESS_LINE || progress.how == PROGRESS_LOG);
     if (isatty(STDERR_FILENO))
         assert_int_equal(progress.how, PROGRESS_LINE);

@@ -1,6 +1,9 @@
 #include "hdf5_guard.h"
 #include "io_test.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+
 static struct sheaf_error error;
 
 static hid_t
@@ -279,6 +282,41 @@ an_unknown_filter_is_named(void **state)
                "filtered.h5:/a: is stored by filter 300 (blosc-like), which this HDF5 library does not have; repack");
 }
 
+static void *
+open_broken(void *argument)
+{
+    hid_t file;
+    (void)argument;
+    /* an HDF5 signature and nothing behind it: the library finds out, and would print what it found */
+    assert_int_not_equal(hdf5_guard_open("broken.h5", "broken.h5:/a", &file, &error), SHEAF_OK);
+    return NULL;
+}
+
+/* A thread-safe library has an error stack, which prints, for each thread. */
+static void
+the_library_is_silent_in_every_thread(void **state)
+{
+    (void)state;
+    FILE *broken = fopen("broken.h5", "w");
+    assert_non_null(broken);
+    fputs("\x89HDF\r\n\x1a\n and nothing else", broken);
+    fclose(broken);
+    fflush(stderr);
+    int kept = dup(STDERR_FILENO), printed = open("printed", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(kept >= 0 && printed >= 0 && dup2(printed, STDERR_FILENO) >= 0);
+    pthread_t thread;
+    open_broken(NULL);
+    int created = pthread_create(&thread, NULL, open_broken, NULL);
+    if (created == 0)
+        pthread_join(thread, NULL);
+    dup2(kept, STDERR_FILENO);
+    off_t bytes = lseek(printed, 0, SEEK_END);
+    close(kept);
+    close(printed);
+    assert_int_equal(created, 0);
+    assert_int_equal(bytes, 0);
+}
+
 int
 main(void)
 {
@@ -293,6 +331,7 @@ main(void)
         cmocka_unit_test(links_out_of_the_file_are_not_followed),
         cmocka_unit_test(bytes_of_other_files_are_not_read),
         cmocka_unit_test(an_unknown_filter_is_named),
+        cmocka_unit_test(the_library_is_silent_in_every_thread),
     };
     return cmocka_run_group_tests(tests, test_enter_directory, test_leave_directory);
 }
