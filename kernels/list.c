@@ -16,6 +16,8 @@
     DO(eigvalsh)                                                                                                       \
     DO(eig)                                                                                                            \
     DO(eigvals)                                                                                                        \
+    DO(det)                                                                                                            \
+    DO(slogdet)                                                                                                        \
     DO(copy)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;

@@ -1,0 +1,211 @@
+/*
+ * The determinant, and its sign and logarithm, by LU factors: getrf. LAPACK takes our row-major A for A^T, whose
+ * determinant is the same.
+ */
+#include "batch.h"
+#include "element.h"
+#include "finite.h"
+#include "lapack.h"
+#include "narrow.h"
+#include "workspace.h"
+
+#include <math.h>
+
+static lapack_getrf *const getrf_of_type[SHEAF_TYPE_COUNT] = {
+    [SHEAF_F32] = sgetrf_, [SHEAF_F64] = dgetrf_, [SHEAF_C64] = cgetrf_, [SHEAF_C128] = zgetrf_};
+
+struct det_layout {
+    enum sheaf_type type;
+    int m;
+    size_t matrix_offset, pivots_offset;
+    int64_t bytes;
+};
+
+/* mantissa * 2^exponent: the product of a diagonal passes any floating-point type's range before its result does. */
+struct product {
+    double complex mantissa; /* 0, or its larger part is in [1/2, 1) */
+    int64_t exponent;
+};
+
+static bool
+det_lay_out(const struct sheaf_problem *problem, struct det_layout *layout)
+{
+    const struct sheaf_array *a = &problem->inputs[0];
+    memset(layout, 0, sizeof *layout);
+    layout->type = a->type;
+    if ((unsigned)a->type >= SHEAF_TYPE_COUNT || !getrf_of_type[a->type] ||
+        !narrow_to_int(a->shape.extent[0], &layout->m))
+        return false;
+    layout->matrix_offset = workspace_reserve(&layout->bytes, (int64_t)layout->m * layout->m, sheaf_type_size(a->type));
+    layout->pivots_offset = workspace_reserve(&layout->bytes, layout->m, sizeof(int));
+    return layout->bytes >= 0;
+}
+
+static int64_t
+det_workspace_bytes(const struct sheaf_problem *problem)
+{
+    struct det_layout layout;
+    return det_lay_out(problem, &layout) ? layout.bytes : -1;
+}
+
+static void
+det_cost(const struct sheaf_problem *problem, struct sheaf_cost *cost)
+{
+    const struct sheaf_array *a = &problem->inputs[0];
+    double m = (double)a->shape.extent[0];
+    /* LAPACK Working Note 41, appendix C: getrf 2/3 m^3. */
+    cost->flops = (sheaf_type_is_complex(a->type) ? 8.0 : 2.0) / 3.0 * m * m * m;
+    cost->bytes = 2.0 * m * m * (double)sheaf_type_size(a->type); /* the copy */
+    cost->serial_fraction = 0.05;
+}
+
+/* Scale a number so that its larger part is in [1/2, 1). @return the exponent taken out; 0 for 0 */
+static int
+take_exponent(double complex *z)
+{
+    int exponent;
+    (void)frexp(fmax(fabs(creal(*z)), fabs(cimag(*z))), &exponent);
+    *z = CMPLX(ldexp(creal(*z), -exponent), ldexp(cimag(*z), -exponent));
+    return exponent;
+}
+
+static void
+product_multiply(struct product *product, double complex factor)
+{
+    product->exponent += take_exponent(&factor);
+    product->mantissa *= factor;
+    product->exponent += take_exponent(&product->mantissa);
+}
+
+/* The determinant from getrf's factors: the diagonal's product, its sign changed by every exchange of rows. */
+static struct product
+multiply_diagonal(const struct det_layout *layout, const void *matrix, const int *pivots)
+{
+    struct product product = {.mantissa = 1.0};
+    int64_t m = layout->m;
+    bool negative = false;
+    for (int64_t i = 0; i < m; i++) {
+        product_multiply(&product, element_get(layout->type, matrix, i * m + i));
+        negative ^= pivots[i] != i + 1;
+    }
+    if (negative)
+        product.mantissa = -product.mantissa;
+    return product;
+}
+
+static enum sheaf_task_status
+det_task(const struct det_layout *layout, const void *a, char *workspace, struct product *det, int32_t *info)
+{
+    void *matrix = workspace + layout->matrix_offset;
+    int *pivots = (int *)(workspace + layout->pivots_offset), pivot_info = 0;
+    int64_t count = (int64_t)layout->m * layout->m;
+    if (!is_finite(layout->type, a, count))
+        return SHEAF_TASK_NOT_FINITE;
+    memcpy(matrix, a, (size_t)count * sheaf_type_size(layout->type));
+    getrf_of_type[layout->type](&layout->m, &layout->m, matrix, &layout->m, pivots, &pivot_info);
+    if (pivot_info < 0) {
+        *info = pivot_info;
+        return SHEAF_TASK_KERNEL_FAILED;
+    }
+    /* A zero pivot is an answer here: behind it LAPACK's factors mean nothing. */
+    *det = pivot_info > 0 ? (struct product){.mantissa = 0.0} : multiply_diagonal(layout, matrix, pivots);
+    return SHEAF_TASK_DONE;
+}
+
+static double
+scale(double x, int64_t exponent)
+{
+    /* Beyond these, every double is 0 or infinity. */
+    return ldexp(x, (int)(exponent > 5000 ? 5000 : exponent < -5000 ? -5000 : exponent));
+}
+
+static enum sheaf_status
+det_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
+{
+    struct det_layout layout;
+    if (!det_lay_out(problem, &layout))
+        return SHEAF_INTERNAL;
+    for (int64_t task = 0; task < batch->count; task++) {
+        struct product det = {.mantissa = 0.0};
+        enum sheaf_task_status status =
+            det_task(&layout, batch_input(batch, 0, task), batch->workspace, &det, &batch->info[task]);
+        void *result = batch_output(batch, 0, task);
+        batch->status[task] = (uint8_t)status;
+        if (status == SHEAF_TASK_DONE && result)
+            element_set(layout.type, result, 0,
+                        CMPLX(scale(creal(det.mantissa), det.exponent), scale(cimag(det.mantissa), det.exponent)));
+    }
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+slogdet_infer(struct sheaf_problem *problem, struct sheaf_error *error)
+{
+    (void)error;
+    problem->outputs[1].type = element_real_type(problem->inputs[0].type);
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+slogdet_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
+{
+    struct det_layout layout;
+    if (!det_lay_out(problem, &layout))
+        return SHEAF_INTERNAL;
+    for (int64_t task = 0; task < batch->count; task++) {
+        struct product det = {.mantissa = 0.0};
+        enum sheaf_task_status status =
+            det_task(&layout, batch_input(batch, 0, task), batch->workspace, &det, &batch->info[task]);
+        void *sign = batch_output(batch, 0, task), *logarithm = batch_output(batch, 1, task);
+        double size = cabs(det.mantissa);
+        batch->status[task] = (uint8_t)status;
+        if (status != SHEAF_TASK_DONE)
+            continue;
+        if (sign)
+            element_set(layout.type, sign, 0, size > 0.0 ? det.mantissa / size : 0.0);
+        if (logarithm)
+            element_set(element_real_type(layout.type), logarithm, 0, log(size) + (double)det.exponent * M_LN2);
+    }
+    return SHEAF_OK;
+}
+
+static const char *const det_outputs[] = {"result", NULL};
+static const char *const slogdet_outputs[] = {"sign", "logabsdet", NULL};
+
+const struct sheaf_kernel kernel_det = {
+    .abi = SHEAF_KERNEL_ABI,
+    .bytes = sizeof(struct sheaf_kernel),
+    .name = "det",
+    .text = "determinant of a square matrix",
+    .documentation =
+        "det(A). 2/3 m^3 flops (complex: 8/3 m^3). LAPACK getrf; the diagonal's product is kept in range by an "
+        "exponent\n"
+        "of its own, so that only the result itself can overflow (to infinity) or underflow (to 0).\n"
+        "As numpy.linalg.det. A singular matrix gives 0 and does not fail; one that is not finite fails by itself.\n",
+    .signature = "(m,m)->()",
+    .output_names = det_outputs,
+    .accepts = SHEAF_TYPES_FLOATING,
+    .width_kind = SHEAF_WIDTH_BLAS,
+    .cost = det_cost,
+    .workspace_bytes = det_workspace_bytes,
+    .run = det_run,
+};
+
+const struct sheaf_kernel kernel_slogdet = {
+    .abi = SHEAF_KERNEL_ABI,
+    .bytes = sizeof(struct sheaf_kernel),
+    .name = "slogdet",
+    .text = "sign and natural logarithm of the determinant",
+    .documentation =
+        "det(A) = sign exp(logabsdet). 2/3 m^3 flops (complex: 8/3 m^3). LAPACK getrf.\n"
+        "As numpy.linalg.slogdet: sign is 1 or -1, of a complex matrix a complex number of size 1; a singular matrix\n"
+        "gives sign 0 and logabsdet -infinity and does not fail. One that is not finite fails by itself.\n",
+    .signature = "(m,m)->(),()",
+    .output_names = slogdet_outputs,
+    .accepts = SHEAF_TYPES_FLOATING,
+    .width_kind = SHEAF_WIDTH_BLAS,
+    .infer = slogdet_infer,
+    .cost = det_cost,
+    .workspace_bytes = det_workspace_bytes,
+    .run = slogdet_run,
+};

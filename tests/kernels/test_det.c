@@ -1,0 +1,416 @@
+#include "reference.h"
+
+#include "blas.h"
+#include "list.h"
+
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { SIGN = 0, LOGARITHM = 1 };
+
+static void
+create(struct fixture *fixture, const char *kernel, enum sheaf_type type, int64_t m, int64_t count)
+{
+    struct sheaf_shape shape = fixture_matrix(m, m);
+    fixture_create(fixture, kernel_find(kernel), type, &shape, 1, count, 0);
+}
+
+static void
+set_task(struct fixture *fixture, int64_t task, const double *elements)
+{
+    unsigned char *a = fixture->inputs[0] + (size_t)task * fixture->input_bytes[0];
+    int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    for (int64_t i = 0; i < m * m; i++)
+        fixture_set(fixture->problem.inputs[0].type, a, i, elements[i]);
+}
+
+static long double complex
+output(const struct fixture *fixture, int index, int64_t task)
+{
+    return fixture_get(fixture->problem.outputs[index].type, fixture_output(fixture, index, task), 0);
+}
+
+/* A determinant as the reference finds it, and how far rounding may move it. */
+struct expected {
+    long double complex sign;
+    long double logarithm;
+    long double relative_error;
+};
+
+/* Exchange two rows of an (m,m). */
+static void
+exchange(reference_number *a, int64_t m, int64_t row, int64_t other)
+{
+    for (int64_t j = 0; j < m && row != other; j++) {
+        reference_number kept = a[row * m + j];
+        a[row * m + j] = a[other * m + j];
+        a[other * m + j] = kept;
+    }
+}
+
+/*
+ * P A = L U by partial pivoting, in place, with pivots chosen by |re| + |im| as LAPACK does (izamax)
+ * @return the sign of P
+ */
+static long double
+factor(reference_number *a, int64_t m)
+{
+    long double sign = 1.0L;
+    for (int64_t k = 0; k < m; k++) {
+        int64_t pivot = k;
+        for (int64_t i = k; i < m; i++) {
+            reference_number x = a[i * m + k], y = a[pivot * m + k];
+            if (fabsl(creall(x)) + fabsl(cimagl(x)) > fabsl(creall(y)) + fabsl(cimagl(y)))
+                pivot = i;
+        }
+        exchange(a, m, k, pivot);
+        sign = pivot == k ? sign : -sign;
+        for (int64_t i = k + 1; i < m; i++) {
+            a[i * m + k] /= a[k * m + k];
+            for (int64_t j = k + 1; j < m; j++)
+                a[i * m + j] -= a[i * m + k] * a[k * m + j];
+        }
+    }
+    return sign;
+}
+
+/* |inv(U)| |inv(L)|, from L and U in one matrix: what a change of P A is multiplied with, at most. The caller frees. */
+static reference_number *
+inverse_magnitudes(const reference_number *lu, int64_t m)
+{
+    reference_number *l = reference_zeros(m * m), *u = reference_zeros(m * m);
+    for (int64_t column = 0; column < m; column++) {
+        l[column * m + column] = 1.0L;
+        for (int64_t i = column + 1; i < m; i++)
+            for (int64_t k = column; k < i; k++)
+                l[i * m + column] -= lu[i * m + k] * l[k * m + column];
+        for (int64_t i = column; i >= 0; i--) {
+            u[i * m + column] = i == column ? 1.0L : 0.0L;
+            for (int64_t k = i + 1; k <= column; k++)
+                u[i * m + column] -= lu[i * m + k] * u[k * m + column];
+            u[i * m + column] /= lu[i * m + i];
+        }
+    }
+    reference_number *inverse = reference_multiply(m, m, m, u, l);
+    reference_take_magnitudes(inverse, m * m);
+    free(l);
+    free(u);
+    return inverse;
+}
+
+/* |L| |U|. The caller frees. */
+static reference_number *
+factor_magnitudes(const reference_number *lu, int64_t m)
+{
+    reference_number *l = reference_zeros(m * m), *u = reference_zeros(m * m);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < m; j++)
+            *(j < i ? &l[i * m + j] : &u[i * m + j]) = lu[i * m + j];
+    for (int64_t i = 0; i < m; i++)
+        l[i * m + i] = 1.0L;
+    reference_take_magnitudes(l, m * m);
+    reference_take_magnitudes(u, m * m);
+    reference_number *product = reference_multiply(m, m, m, l, u);
+    free(l);
+    free(u);
+    return product;
+}
+
+/*
+ * LAPACK factors what it sees, the transpose: P A^T + E = L U with |E| <= gamma_m |L| |U| (Higham, Accuracy and Stability of
+ * Numerical Algorithms, 2nd ed., theorem 9.3), and det(B + E) = det(B) (1 + trace(inv(B) E) + ...): a relative error of
+ * at most the sum over |inv(B)|^T . gamma_m |L| |U|, and gamma_m for the product of the diagonal. Twice that is for the
+ * terms of second order, and for the computed L and U in place of the exact ones.
+ */
+static struct expected
+expect(const struct fixture *fixture, int64_t task)
+{
+    enum sheaf_type type = fixture->problem.inputs[0].type;
+    int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    reference_number *a = reference_load(type, fixture_input(fixture, 0, task), m * m), *lu = reference_zeros(m * m);
+    for (int64_t i = 0; i < m * m; i++)
+        lu[i] = a[i % m * m + i / m];
+    struct expected expected = {.sign = factor(lu, m)};
+    reference_number *inverse = inverse_magnitudes(lu, m), *factors = factor_magnitudes(lu, m);
+    long double sum = 1.0L;
+    for (int64_t i = 0; i < m; i++) {
+        expected.sign *= lu[i * m + i] / cabsl(lu[i * m + i]);
+        expected.logarithm += logl(cabsl(lu[i * m + i]));
+        for (int64_t j = 0; j < m; j++)
+            sum += creall(inverse[i * m + j] * factors[j * m + i]);
+    }
+    expected.relative_error = 2.0L * reference_gamma(type, (long double)m) * sum;
+    free(a);
+    free(lu);
+    free(inverse);
+    free(factors);
+    return expected;
+}
+
+static const int64_t sizes[] = {1, 2, 3, 7, 64, 65, 130};
+enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
+
+/*
+ * Make every task's matrix dominated, in each row, by one element that stands right of the diagonal (cyclically): rows are
+ * exchanged to find it, the bound is small, and so is the determinant of a large matrix.
+ */
+static void
+make_dominated(struct fixture *fixture)
+{
+    enum sheaf_type type = fixture->problem.inputs[0].type;
+    int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    for (int64_t task = 0; task < fixture->count; task++) {
+        unsigned char *a = fixture->inputs[0] + (size_t)task * fixture->input_bytes[0];
+        for (int64_t i = 0; i < m * m; i++) {
+            long double complex small = fixture_get(type, a, i) / (2.0L * (long double)m);
+            bool dominant = i % m == (i / m + 1) % m;
+            fixture_set(type, a, i, small + (!dominant ? 0.0L : creall(small) < 0.0L ? -1.5L : 1.5L));
+        }
+    }
+}
+
+static void
+determinants_are_within_the_bound(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int i = 0; i < SIZE_COUNT; i++) {
+            struct fixture fixture;
+            create(&fixture, "det", fixture_types[t], sizes[i], 2);
+            make_dominated(&fixture);
+            fixture_run(&fixture, 0, 2);
+            for (int64_t task = 0; task < 2; task++) {
+                struct expected expected = expect(&fixture, task);
+                long double complex det = expected.sign * expl(expected.logarithm);
+                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+                assert_int_equal(fixture.info[task], 0);
+                assert_true(expected.relative_error < 0.05L);
+                assert_true(cabsl(output(&fixture, 0, task) - det) <= expected.relative_error * cabsl(det));
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* As the determinant itself; the logarithm, rounded to its type, by the same amount and half a unit of its own. */
+static void
+logarithms_are_within_the_bound(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int i = 0; i < SIZE_COUNT; i++) {
+            struct fixture fixture;
+            create(&fixture, "slogdet", fixture_types[t], sizes[i], 2);
+            make_dominated(&fixture);
+            fixture_run(&fixture, 0, 2);
+            for (int64_t task = 0; task < 2; task++) {
+                struct expected expected = expect(&fixture, task);
+                long double limit = expected.relative_error +
+                                    2.0L * fixture_unit_roundoff(fixture_types[t]) * fabsl(expected.logarithm);
+                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+                assert_true(limit < 0.05L);
+                assert_true(cabsl(output(&fixture, SIGN, task) - expected.sign) <= expected.relative_error);
+                assert_true(fabsl(creall(output(&fixture, LOGARITHM, task)) - expected.logarithm) <= limit);
+                if (!sheaf_type_is_complex(fixture_types[t]))
+                    assert_true(output(&fixture, SIGN, task) == expected.sign);
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* Small integers: no rounding; an even and an odd permutation; a transposed or conjugated answer would show. */
+static void
+known_determinants_are_exact(void **state)
+{
+    static const double odd[] = {0, 2, 0, 3, 0, 0, 0, 0, 5}, even[] = {0, 2, 0, 0, 0, 3, 5, 0, 0};
+    static const double singular[] = {1, 2, 4, 2, 4, 8, 0, 0, 1};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture det, logarithm;
+        create(&det, "det", fixture_types[t], 3, 3);
+        create(&logarithm, "slogdet", fixture_types[t], 3, 3);
+        set_task(&det, 0, odd);
+        set_task(&det, 1, even);
+        set_task(&det, 2, singular);
+        memcpy(logarithm.inputs[0], det.inputs[0], 3 * det.input_bytes[0]);
+        fixture_run(&det, 0, 3);
+        fixture_run(&logarithm, 0, 3);
+        assert_true(output(&det, 0, 0) == -30.0L && output(&det, 0, 1) == 30.0L && output(&det, 0, 2) == 0.0L);
+        assert_true(output(&logarithm, SIGN, 0) == -1.0L && output(&logarithm, SIGN, 1) == 1.0L);
+        for (int64_t task = 0; task < 2; task++)
+            assert_true(fabsl(creall(output(&logarithm, LOGARITHM, task)) - logl(30.0L)) <=
+                        4.0L * 4.0L * fixture_unit_roundoff(fixture_types[t]));
+        assert_true(output(&logarithm, SIGN, 2) == 0.0L);
+        assert_true(creall(output(&logarithm, LOGARITHM, 2)) == -(long double)INFINITY);
+        for (int64_t task = 0; task < 3; task++) {
+            assert_int_equal(det.status[task], SHEAF_TASK_DONE);
+            assert_int_equal(det.info[task], 0);
+            assert_int_equal(logarithm.status[task], SHEAF_TASK_DONE);
+            assert_int_equal(logarithm.info[task], 0);
+        }
+        fixture_destroy(&det);
+        fixture_destroy(&logarithm);
+    }
+}
+
+/* (i 0; 0 2): 2i. */
+static void
+a_complex_determinant_has_its_phase(void **state)
+{
+    static const double a[] = {0, 1, 0, 0, 0, 0, 2, 0};
+    struct fixture det, logarithm;
+    (void)state;
+    create(&det, "det", SHEAF_C128, 2, 1);
+    create(&logarithm, "slogdet", SHEAF_C128, 2, 1);
+    memcpy(det.inputs[0], a, sizeof a);
+    memcpy(logarithm.inputs[0], a, sizeof a);
+    fixture_run(&det, 0, 1);
+    fixture_run(&logarithm, 0, 1);
+    assert_true(output(&det, 0, 0) == 2.0L * I);
+    assert_true(output(&logarithm, SIGN, 0) == 1.0L * I);
+    assert_int_equal(logarithm.problem.outputs[SIGN].type, SHEAF_C128);
+    assert_int_equal(logarithm.problem.outputs[LOGARITHM].type, SHEAF_F64);
+    fixture_destroy(&det);
+    fixture_destroy(&logarithm);
+}
+
+/* diag(x, 1/x, x, 1/x, ...) to the ends of the range, where a plain product passes it; and determinants that do pass it. */
+static void
+only_the_result_can_overflow(void **state)
+{
+    enum { M = 8 };
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        bool single = fixture_unit_roundoff(fixture_types[t]) > 1e-10L;
+        double large = single ? 0x1p100 : 0x1p1000;
+        double balanced[M * M] = {0}, infinite[M * M] = {0}, zero[M * M] = {0};
+        struct fixture det, logarithm;
+        for (int i = 0; i < M; i++) {
+            balanced[i * M + i] = i < M / 2 ? large : 1.0 / large;
+            infinite[i * M + i] = -large;
+            zero[i * M + i] = 1.0 / large;
+        }
+        infinite[0] = large;
+        create(&det, "det", fixture_types[t], M, 3);
+        create(&logarithm, "slogdet", fixture_types[t], M, 3);
+        set_task(&det, 0, balanced);
+        set_task(&det, 1, infinite);
+        set_task(&det, 2, zero);
+        memcpy(logarithm.inputs[0], det.inputs[0], 3 * det.input_bytes[0]);
+        fixture_run(&det, 0, 3);
+        fixture_run(&logarithm, 0, 3);
+        assert_true(output(&det, 0, 0) == 1.0L);
+        assert_true(creall(output(&det, 0, 1)) == -(long double)INFINITY);
+        assert_true(output(&det, 0, 2) == 0.0L);
+        assert_true(output(&logarithm, LOGARITHM, 0) == 0.0L);
+        long double exact = M * logl((long double)large),
+                    limit = exact * 2.0L * fixture_unit_roundoff(fixture_types[t]);
+        assert_true(fabsl(creall(output(&logarithm, LOGARITHM, 1)) - exact) <= limit);
+        assert_true(fabsl(creall(output(&logarithm, LOGARITHM, 2)) + exact) <= limit);
+        assert_true(output(&logarithm, SIGN, 1) == -1.0L && output(&logarithm, SIGN, 2) == 1.0L);
+        fixture_destroy(&det);
+        fixture_destroy(&logarithm);
+    }
+}
+
+static void
+a_number_that_is_not_finite_fails_its_task_only(void **state)
+{
+    static const char *const kernels[] = {"det", "slogdet"};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int k = 0; k < 2; k++) {
+            static const double zero[7 * 7];
+            enum sheaf_type type = fixture_types[t];
+            struct fixture fixture;
+            create(&fixture, kernels[k], type, 7, 4);
+            fixture_set(type, fixture.inputs[0], 48, (long double)NAN);
+            fixture_set(type, fixture.inputs[0] + 2 * fixture.input_bytes[0], 7, -(long double)INFINITY);
+            set_task(&fixture, 3, zero);
+            fixture_run(&fixture, 0, 4);
+            assert_int_equal(fixture.status[0], SHEAF_TASK_NOT_FINITE);
+            assert_int_equal(fixture.status[1], SHEAF_TASK_DONE);
+            assert_int_equal(fixture.status[2], SHEAF_TASK_NOT_FINITE);
+            assert_int_equal(fixture.status[3], SHEAF_TASK_DONE);
+            assert_true(output(&fixture, 0, 3) == 0.0L);
+            fixture_check_splits(&fixture);
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+static void
+splits_shared_operands_and_omitted_outputs_give_the_same_bits(void **state)
+{
+    struct sheaf_shape shape = fixture_matrix(37, 37);
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int i = 2; i < SIZE_COUNT; i++) {
+            struct fixture fixture;
+            create(&fixture, "slogdet", fixture_types[t], sizes[i], 5);
+            fixture_check_splits(&fixture);
+            fixture_check_omitted(&fixture);
+            fixture_destroy(&fixture);
+        }
+        fixture_check_shared(kernel_find("det"), fixture_types[t], &shape, 1, 1);
+        fixture_check_shared(kernel_find("slogdet"), fixture_types[t], &shape, 1, 1);
+    }
+}
+
+static void
+costs_are_nominal(void **state)
+{
+    struct fixture fixture;
+    struct sheaf_cost cost = {0};
+    (void)state;
+    create(&fixture, "det", SHEAF_F64, 3, 1);
+    fixture.kernel->cost(&fixture.problem, &cost);
+    assert_true(fabs(cost.flops - 18.0) < 1e-9);
+    fixture_destroy(&fixture);
+    create(&fixture, "slogdet", SHEAF_C64, 3, 1);
+    fixture.kernel->cost(&fixture.problem, &cost);
+    assert_true(fabs(cost.flops - 72.0) < 1e-9);
+    fixture_destroy(&fixture);
+}
+
+/* signature_match refuses them; a caller that asks all the same must not reach LAPACK. */
+static void
+a_problem_that_was_never_matched_is_refused(void **state)
+{
+    static const char *const kernels[] = {"det", "slogdet"};
+    static const struct {
+        enum sheaf_type type;
+        int64_t m;
+    } cases[] = {{SHEAF_F64, INT64_C(2147483648)}, {SHEAF_C128, 2147483647}, {SHEAF_I32, 3}};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 2; k++) {
+            struct sheaf_batch batch = {.count = 1};
+            struct sheaf_problem problem = {.input_count = 1, .output_count = 1 + k};
+            problem.inputs[0] = (struct sheaf_array){cases[i].type, fixture_matrix(cases[i].m, cases[i].m)};
+            assert_int_equal(kernel_find(kernels[k])->workspace_bytes(&problem), -1);
+            assert_int_equal(kernel_find(kernels[k])->run(&problem, &batch), SHEAF_INTERNAL);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(determinants_are_within_the_bound),
+        cmocka_unit_test(logarithms_are_within_the_bound),
+        cmocka_unit_test(known_determinants_are_exact),
+        cmocka_unit_test(a_complex_determinant_has_its_phase),
+        cmocka_unit_test(only_the_result_can_overflow),
+        cmocka_unit_test(a_number_that_is_not_finite_fails_its_task_only),
+        cmocka_unit_test(splits_shared_operands_and_omitted_outputs_give_the_same_bits),
+        cmocka_unit_test(costs_are_nominal),
+        cmocka_unit_test(a_problem_that_was_never_matched_is_refused),
+    };
+    blas_set_threads(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
