@@ -114,6 +114,14 @@ void
 fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum sheaf_type type,
                const struct sheaf_shape *shapes, int shape_count, int64_t count, uint32_t shared)
 {
+    fixture_create_with(fixture, kernel, NULL, type, shapes, shape_count, count, shared);
+}
+
+void
+fixture_create_with(struct fixture *fixture, const struct sheaf_kernel *kernel, const char *parameter,
+                    enum sheaf_type type, const struct sheaf_shape *shapes, int shape_count, int64_t count,
+                    uint32_t shared)
+{
     struct sheaf_error error = {0};
     uint64_t state = 1;
     memset(fixture, 0, sizeof *fixture);
@@ -121,6 +129,8 @@ fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum 
     fixture->count = count;
     fixture->shared = shared;
     prepare_problem(&fixture->problem, kernel, type, shapes, shape_count);
+    if (parameter && parameters_parse(kernel, parameter, &fixture->problem, &error))
+        fail_msg("%s", error.text);
     if (signature_match(kernel, &fixture->problem, labels, &error))
         fail_msg("%s", error.text);
 
