@@ -24,6 +24,19 @@ has_blocking_inputs(const struct engine_setup *setup)
     return false;
 }
 
+/** For a kernel that splits its tasks itself: the threads of each worker's width. BLAS has its own. */
+static enum sheaf_status
+create_helpers(struct engine *engine, struct sheaf_error *error)
+{
+    const struct engine_setup *setup = &engine->setup;
+    enum sheaf_status status = SHEAF_OK;
+    if (setup->plan->kernel->width_kind != SHEAF_WIDTH_PARALLEL || setup->layout.width <= 1)
+        return SHEAF_OK;
+    for (int i = 0; !status && i < engine->size.workers; i++)
+        status = parallel_create(setup->layout.width, &engine->workers[i].parallel, error);
+    return status;
+}
+
 enum sheaf_status
 engine_create(const struct engine_setup *setup, struct engine **out, struct sheaf_error *error)
 {
@@ -40,7 +53,9 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
         return SHEAF_OK;
     enum sheaf_status status = engine_size(setup->plan, &setup->layout, has_blocking_inputs(setup),
                                            !setup->results_in_memory, setup->memory_bytes, &engine->size, error);
-    return status ? status : ring_allocate(engine, error);
+    if (!status)
+        status = ring_allocate(engine, error);
+    return status ? status : create_helpers(engine, error);
 }
 
 void
@@ -186,6 +201,8 @@ engine_destroy(struct engine *engine)
     pthread_mutex_unlock(&engine->mutex);
     if (engine->carrier_started)
         pthread_join(engine->carrier, NULL);
+    for (int i = 0; engine->workers && i < engine->size.workers; i++)
+        parallel_destroy(engine->workers[i].parallel);
     ring_free(engine);
     pthread_cond_destroy(&engine->workers_wake);
     pthread_cond_destroy(&engine->carrier_wake);

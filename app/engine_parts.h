@@ -6,6 +6,7 @@
 #define SHEAF_ENGINE_PARTS_H
 
 #include "engine.h"
+#include "parallel.h"
 
 #include <pthread.h>
 
@@ -43,6 +44,7 @@ struct worker {
     int index;
     pthread_t thread;
     void *workspace;
+    struct parallel *parallel;  /**< shares a task's pieces; NULL where a task is one core's */
     struct queue_totals totals; /**< since they were last added to the queue's */
 };
 

@@ -87,15 +87,6 @@ settle_failures(const struct plan_class *class, struct slot *slot)
     }
 }
 
-/** The split depends on items and grain only; one thread takes the pieces in order. */
-static void
-run_pieces(void *team, int64_t items, int64_t grain, sheaf_parallel_body *body, void *argument)
-{
-    (void)team;
-    for (int64_t first = 0; first < items; first += grain)
-        body(argument, first, first + grain < items ? first + grain : items);
-}
-
 static void
 fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_batch *batch)
 {
@@ -115,8 +106,10 @@ fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_ba
     batch->info = slot->info;
     batch->workspace = worker->workspace;
     batch->width = engine->setup.layout.width;
-    if (engine->setup.plan->kernel->width_kind == SHEAF_WIDTH_PARALLEL)
-        batch->parallel_for = run_pieces;
+    if (engine->setup.plan->kernel->width_kind == SHEAF_WIDTH_PARALLEL) {
+        batch->parallel_for = parallel_for;
+        batch->team = worker->parallel;
+    }
 }
 
 /** Fill the parts of a record that are known when a chunk starts, and write it as started. */

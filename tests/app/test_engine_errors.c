@@ -181,6 +181,28 @@ no_memory_for_the_engine(void **state)
 }
 
 static void
+no_helpers_for_a_wide_task(void **state)
+{
+    struct engine *engine = NULL;
+    struct source *source;
+    (void)state;
+    fixture_create(&fixture, &fixture_twice_parallel, TASKS, generated, plain);
+    test_ok(source_attach(&fixture.inputs[0], &source, &error), &error);
+    const struct engine_setup setup = {.plan = fixture.plan,
+                                       .layout = {1, 3, 3},
+                                       .sources = &source,
+                                       .results_in_memory = true,
+                                       .memory_bytes = INT64_C(1) << 30};
+    thread_allowed = 1;
+    enum sheaf_status status = engine_create(&setup, &engine, &error);
+    thread_allowed = -1;
+    test_error(status, SHEAF_NO_RESOURCES, &error, "cannot create 2 threads to share a task, 1 are there");
+    engine_destroy(engine);
+    source_detach(source);
+    fixture_destroy(&fixture);
+}
+
+static void
 no_threads_stop_the_run(void **state)
 {
     const struct fixture_setup setup = {.layout = {1, 4, 1}, .present = 1, .results_block = true};
@@ -428,6 +450,7 @@ main(void)
         cmocka_unit_test(sizes_follow_from_memory),
         cmocka_unit_test(not_even_one_task_fits),
         cmocka_unit_test(no_memory_for_the_engine),
+        cmocka_unit_test(no_helpers_for_a_wide_task),
         cmocka_unit_test(no_threads_stop_the_run),
         cmocka_unit_test(no_memory_for_commits_stops_the_root),
         cmocka_unit_test(a_kernel_that_fails_stops_the_run),
