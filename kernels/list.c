@@ -18,6 +18,9 @@
     DO(eigvals)                                                                                                        \
     DO(det)                                                                                                            \
     DO(slogdet)                                                                                                        \
+    DO(norm)                                                                                                           \
+    DO(cond)                                                                                                           \
+    DO(matrix_rank)                                                                                                    \
     DO(copy)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;

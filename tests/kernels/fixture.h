@@ -49,12 +49,12 @@ struct sheaf_shape fixture_vector(int64_t extent);
 void fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, enum sheaf_type type,
                     const struct sheaf_shape *shapes, int shape_count, int64_t count, uint32_t shared);
 
-void fixture_destroy(struct fixture *fixture);
-
 /** The same with one parameter, "name=value", which may change outputs and workspace; NULL: all initial. */
 void fixture_create_with(struct fixture *fixture, const struct sheaf_kernel *kernel, const char *parameter,
                          enum sheaf_type type, const struct sheaf_shape *shapes, int shape_count, int64_t count,
                          uint32_t shared);
+
+void fixture_destroy(struct fixture *fixture);
 
 /**
  * Check that a kernel refuses inputs, called "a", "b", ..., with exactly this message.

@@ -1,0 +1,273 @@
+#include "spectrum.h"
+
+#include "blas.h"
+#include "list.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { TWO = 0, MINUS_TWO = 1, FRO = 2, ONE = 3, INF = 4, P_COUNT = 5 };
+static const char *const choices[] = {"p=2", "p=-2", "p=fro", "p=1", "p=inf"};
+
+static void
+create(struct fixture *fixture, enum sheaf_type type, int p, int64_t m, int64_t n, int64_t count)
+{
+    struct sheaf_shape shape = fixture_matrix(m, n);
+    fixture_create_with(fixture, kernel_find("cond"), choices[p], type, &shape, 1, count, 0);
+}
+
+static void
+fill(struct fixture *fixture, int64_t task, const double *values)
+{
+    const struct sheaf_array *a = &fixture->problem.inputs[0];
+    for (int64_t i = 0; i < a->shape.extent[0] * a->shape.extent[1]; i++)
+        fixture_set(a->type, fixture->inputs[0] + (size_t)task * fixture->input_bytes[0], i, values[i]);
+}
+
+static long double
+result(const struct fixture *fixture, int64_t task)
+{
+    return creall(fixture_get(fixture->problem.outputs[0].type, fixture_output(fixture, 0, task), 0));
+}
+
+static long double
+norm(const reference_number *a, int64_t m, int p)
+{
+    long double greatest = 0.0L;
+    if (p == FRO)
+        return reference_norm(a, m * m);
+    for (int64_t i = 0; i < m; i++) {
+        long double sum = 0.0L;
+        for (int64_t j = 0; j < m; j++)
+            sum += cabsl(a[p == ONE ? j * m + i : i * m + j]);
+        greatest = fmaxl(greatest, sum);
+    }
+    return greatest;
+}
+
+/*
+ * U diag(s) V^H with known s has the known inverse V diag(1/s) U^H; of both the norms are known. Its rounding to the type, and
+ * the computation's own error, change A by at most d = bound ||A||_F, and a condition number by at most the factor (1 + d/s_k)
+ * / (1 - d/s_k), near 1 + 2 d/s_k, twice (in 2-norm Weyl; else as the inverse: Golub and Van Loan, theorem 2.3.4).
+ */
+static void
+check_known(enum sheaf_type type, int p, int64_t m, int64_t n)
+{
+    long double s[8], inverse_s[8];
+    struct fixture fixture;
+    bool is_complex = sheaf_type_is_complex(type);
+    for (int i = 0; i < 8; i++) {
+        s[i] = 2.0L - 0.2L * (long double)i;
+        inverse_s[i] = 1.0L / s[i];
+    }
+    reference_number *a = spectrum_matrix(m, n, s, is_complex, m == n);
+    long double change = (spectrum_bound(type, m, n) + fixture_unit_roundoff(type)) * reference_norm(a, m * n) / s[7];
+    long double expected = p == TWO ? s[0] / s[7] : s[7] / s[0];
+    if (p >= FRO) {
+        reference_number *inverse = spectrum_matrix(m, m, inverse_s, is_complex, true);
+        expected = norm(a, m, p) * norm(inverse, m, p);
+        free(inverse);
+    }
+    create(&fixture, type, p, m, n, 1);
+    reference_store(type, fixture.inputs[0], a, m * n);
+    fixture_run(&fixture, 0, 1);
+    assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
+    assert_true(change < 0.01L);
+    assert_true(fabsl(result(&fixture, 0) / expected - 1.0L) <= 5.0L * change);
+    free(a);
+    fixture_destroy(&fixture);
+}
+
+static void
+known_condition_numbers_are_found(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int p = 0; p < P_COUNT; p++)
+            check_known(fixture_types[t], p, 8, 8);
+        for (int p = TWO; p <= MINUS_TWO; p++) {
+            check_known(fixture_types[t], p, 8, 65);
+            check_known(fixture_types[t], p, 65, 8);
+        }
+    }
+}
+
+/* (1 2; 0 4): the inverse is (1 -1/2; 0 1/4); column sums 6 and 1, row sums 4 and 3/2, squares 21 and 21/16. */
+static void
+a_known_condition_number_is_exact(void **state)
+{
+    static const double a[] = {1, 2, 0, 4}, expected[] = {0, 0, 21.0 / 4.0, 6.0, 6.0};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int p = FRO; p < P_COUNT; p++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], p, 2, 2, 1);
+            fill(&fixture, 0, a);
+            fixture_run(&fixture, 0, 1);
+            assert_true(fabsl(result(&fixture, 0) - (long double)expected[p]) <=
+                        10.0L * 4.0L * fixture_unit_roundoff(fixture_types[t]));
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* numpy's answers: exactly singular is infinite, zero is infinite, and neither is a failure. */
+static void
+singular_matrices_have_numpys_answers(void **state)
+{
+    static const double zero[] = {0, 0, 0, 0}, singular[] = {0, 0, 0, 3}, identity[] = {1, 0, 0, 1};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int p = 0; p < P_COUNT; p++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], p, 2, 2, 3);
+            fill(&fixture, 0, zero);
+            fill(&fixture, 1, singular);
+            fill(&fixture, 2, identity);
+            fixture_run(&fixture, 0, 3);
+            for (int64_t task = 0; task < 3; task++) {
+                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+                assert_int_equal(fixture.info[task], 0);
+            }
+            assert_true(result(&fixture, 0) == (long double)INFINITY);
+            assert_true(result(&fixture, 1) == (p == MINUS_TWO ? 0.0L : (long double)INFINITY));
+            assert_true(fabsl(result(&fixture, 2) - (p == FRO ? 2.0L : 1.0L)) <=
+                        4.0L * fixture_unit_roundoff(fixture_types[t]));
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* An inverse that overflows is as good as none. */
+static void
+an_inverse_that_overflows_is_infinite(void **state)
+{
+    static const double tiny[] = {0x1p-1070, 0, 0, 1};
+    (void)state;
+    for (int p = FRO; p < P_COUNT; p++) {
+        struct fixture fixture;
+        create(&fixture, SHEAF_F64, p, 2, 2, 1);
+        fill(&fixture, 0, tiny);
+        fixture_run(&fixture, 0, 1);
+        assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
+        assert_true(result(&fixture, 0) == (long double)INFINITY);
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+a_number_that_is_not_finite_fails_its_task_only(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int p = 0; p < P_COUNT; p++) {
+            enum sheaf_type type = fixture_types[t];
+            struct fixture fixture;
+            create(&fixture, type, p, 7, 7, 3);
+            fixture_set(type, fixture.inputs[0], 48, (long double)NAN);
+            fixture_set(type, fixture.inputs[0] + 2 * fixture.input_bytes[0], 7, -(long double)INFINITY);
+            fixture_run(&fixture, 0, 3);
+            assert_int_equal(fixture.status[0], SHEAF_TASK_NOT_FINITE);
+            assert_int_equal(fixture.status[1], SHEAF_TASK_DONE);
+            assert_int_equal(fixture.status[2], SHEAF_TASK_NOT_FINITE);
+            assert_true(p == MINUS_TWO || result(&fixture, 1) >= 1.0L);
+            fixture_check_splits(&fixture);
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+static void
+splits_shared_operands_and_omitted_outputs_give_the_same_bits(void **state)
+{
+    struct sheaf_shape shape = fixture_matrix(37, 65);
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int p = 0; p < P_COUNT; p++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], p, 65, 65, 4);
+            fixture_check_splits(&fixture);
+            fixture_check_omitted(&fixture);
+            fixture_destroy(&fixture);
+        }
+        fixture_check_shared(kernel_find("cond"), fixture_types[t], &shape, 1, 1);
+    }
+}
+
+static void
+norms_that_need_the_inverse_refuse_what_is_not_square(void **state)
+{
+    struct sheaf_shape shape = fixture_matrix(3, 5);
+    (void)state;
+    fixture_check_refused(kernel_find("cond"), SHEAF_F64, &shape, 1, "p=fro", SHEAF_BAD_DATA,
+                          "cond with p=fro needs the inverse, so square matrices; found (3, 5): use p=2 or p=-2, which "
+                          "take any");
+    fixture_check_refused(kernel_find("cond"), SHEAF_C64, &shape, 1, "p=1", SHEAF_BAD_DATA,
+                          "cond with p=1 needs the inverse, so square matrices; found (3, 5): use p=2 or p=-2, which "
+                          "take any");
+    fixture_check_refused(kernel_find("cond"), SHEAF_F32, &shape, 1, "p=inf", SHEAF_BAD_DATA,
+                          "cond with p=inf needs the inverse, so square matrices; found (3, 5): use p=2 or p=-2, which "
+                          "take any");
+}
+
+static void
+costs_are_those_of_the_parts(void **state)
+{
+    static const double flops[] = {72.0, 72.0, 54.0, 54.0, 54.0};
+    static const enum sheaf_type real[] = {SHEAF_F32, SHEAF_F64, SHEAF_F32, SHEAF_F64};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int p = 0; p < P_COUNT; p++) {
+            struct fixture fixture;
+            struct sheaf_cost cost = {0};
+            create(&fixture, fixture_types[t], p, 3, 3, 1);
+            fixture.kernel->cost(&fixture.problem, &cost);
+            assert_true(fabs(cost.flops - (sheaf_type_is_complex(fixture_types[t]) ? 4.0 : 1.0) * flops[p]) < 1e-9);
+            assert_int_equal(fixture.problem.outputs[0].type, real[t]);
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* signature_match refuses them; a caller that asks all the same must not reach LAPACK. */
+static void
+a_problem_that_was_never_matched_is_refused(void **state)
+{
+    static const struct {
+        enum sheaf_type type;
+        int64_t m, n;
+    } cases[] = {
+        {SHEAF_F64, INT64_C(2147483648), INT64_C(2147483648)}, {SHEAF_C128, 2147483647, 2147483647}, {SHEAF_I32, 3, 3}};
+    struct sheaf_batch batch = {.count = 1};
+    struct sheaf_problem problem = {.input_count = 1, .output_count = 1};
+    const struct sheaf_kernel *cond = kernel_find("cond");
+    (void)state;
+    for (int p = 0; p < P_COUNT; p++) {
+        problem.parameters[0].integer = p;
+        for (int i = 0; i < 3; i++) {
+            problem.inputs[0] = (struct sheaf_array){cases[i].type, fixture_matrix(cases[i].m, cases[i].n)};
+            assert_int_equal(cond->workspace_bytes(&problem), -1);
+            assert_int_equal(cond->run(&problem, &batch), SHEAF_INTERNAL);
+        }
+    }
+    problem.inputs[0] = (struct sheaf_array){SHEAF_F64, fixture_matrix(3, 4)};
+    assert_int_equal(cond->run(&problem, &batch), SHEAF_INTERNAL);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_condition_numbers_are_found),
+        cmocka_unit_test(a_known_condition_number_is_exact),
+        cmocka_unit_test(singular_matrices_have_numpys_answers),
+        cmocka_unit_test(an_inverse_that_overflows_is_infinite),
+        cmocka_unit_test(a_number_that_is_not_finite_fails_its_task_only),
+        cmocka_unit_test(splits_shared_operands_and_omitted_outputs_give_the_same_bits),
+        cmocka_unit_test(norms_that_need_the_inverse_refuse_what_is_not_square),
+        cmocka_unit_test(costs_are_those_of_the_parts),
+        cmocka_unit_test(a_problem_that_was_never_matched_is_refused),
+    };
+    blas_set_threads(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
