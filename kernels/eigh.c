@@ -50,6 +50,8 @@ eigh_set_lengths(struct eigh_layout *layout, bool vectors)
 {
     int64_t m = layout->m, square = vectors ? m * m : 0;
     int64_t blocks = BLOCK_ROWS * m + BLOCK_TRIANGLE, lwork, lrwork = 1;
+    if (square > INT_MAX / 2)
+        return false;
     if (sheaf_type_is_complex(layout->type)) {
         lwork = 1 + 2 * m + square + blocks;
         lrwork = 1 + 5 * m + 2 * square;
