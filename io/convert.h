@@ -1,0 +1,40 @@
+/**
+ * @file convert.h
+ * Element types as they are stored, turned into those that kernels take: byte order, widths, real to complex.
+ *
+ * Pure and thread-safe; nothing is allocated. Numbers are rounded to nearest, as C's conversions and NumPy's astype do;
+ * what is beyond a float's range becomes infinite.
+ */
+#ifndef SHEAF_CONVERT_H
+#define SHEAF_CONVERT_H
+
+#include "sheaf/array.h"
+
+/** What is converted at once: small enough to stay in a core's first caches. A multiple of every type's size. */
+enum { CONVERT_PIECE_BYTES = 32768 };
+
+/**
+ * Whether elements of a type can be read as another: every type as itself; integers and real numbers as f32, f64, c64 and
+ * c128; complex ones as c64 and c128.
+ */
+bool convert_possible(enum sheaf_type from, enum sheaf_type to);
+
+/** Reverse the bytes of each element, of a complex one those of each part, in place. */
+void convert_swap(enum sheaf_type type, int64_t count, void *elements);
+
+/**
+ * Convert elements; convert_possible says which.
+ * @param[in]  in   count elements of `from`, at any alignment
+ * @param[out] out  count elements of `to`; does not overlap `in`
+ */
+void convert_elements(enum sheaf_type from, enum sheaf_type to, int64_t count, const void *in, void *out);
+
+/**
+ * Convert elements that stand at the end of the buffer which they will fill.
+ * @param[in]     from     no wider than `to`
+ * @param[in]     swapped  they are of the other byte order
+ * @param[in,out] buffer   count elements of `to`; the last count * (size of `from`) bytes of it hold those of `from`
+ */
+void convert_in_place(enum sheaf_type from, bool swapped, enum sheaf_type to, int64_t count, void *buffer);
+
+#endif
