@@ -98,6 +98,16 @@ print_outputs(const struct store_map *map)
     }
 }
 
+static void
+print_operand(int number, const struct source_map *operand)
+{
+    printf("  operand %d  %s%s · %s%s", number, operand->text, operand->shared ? " (shared)" : "",
+           sheaf_type_name(operand->file_type), operand->swapped ? " big-endian" : "");
+    if (operand->array.type != operand->file_type)
+        printf(" read as %s", sheaf_type_name(operand->array.type));
+    printf(" · fingerprint %016llx\n", (unsigned long long)operand->fingerprint);
+}
+
 static enum sheaf_status
 print_file(const char *path, struct sheaf_error *error)
 {
@@ -122,8 +132,7 @@ print_file(const char *path, struct sheaf_error *error)
     printf("  signature  %s · seed %llu · %lld chunks\n", summary.signature, (unsigned long long)summary.seed,
            (long long)summary.map.chunks);
     for (int i = 0; i < summary.operand_count; i++)
-        printf("  operand %d  %s%s · fingerprint %016llx\n", i, summary.operands[i].text,
-               summary.operands[i].shared ? " (shared)" : "", (unsigned long long)summary.operands[i].fingerprint);
+        print_operand(i, &summary.operands[i]);
     print_run(&summary);
     store_summary_free(&summary);
     return SHEAF_OK;

@@ -264,6 +264,13 @@ hdf5_guard_type_to(enum sheaf_type type)
     return make_type(type, false);
 }
 
+hid_t
+hdf5_guard_type_stored(enum sheaf_type type, bool swapped)
+{
+    hdf5_guard_start();
+    return make_type(type, swapped);
+}
+
 bool
 hdf5_guard_type_from(hid_t from, enum sheaf_type *type, bool *swapped)
 {

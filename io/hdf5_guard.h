@@ -59,6 +59,9 @@ char *hdf5_guard_type_format(hid_t type, char text[HDF5_GUARD_TYPE_TEXT]);
 /** @return an HDF5 type with the bytes of ours, little-endian; H5Tclose is the caller's. Negative on failure */
 hid_t hdf5_guard_type_to(enum sheaf_type type);
 
+/** @return the HDF5 type whose elements hdf5_guard_type_from finds to be these; H5Tclose is the caller's. Negative on failure */
+hid_t hdf5_guard_type_stored(enum sheaf_type type, bool swapped);
+
 /**
  * List a file's datasets; links are not followed.
  * @param[in]  most       list no more than these; "..." stands for the rest

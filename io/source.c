@@ -1,5 +1,6 @@
 #include "source.h"
 
+#include "convert.h"
 #include "file.h"
 #include "source_library.h"
 
@@ -10,6 +11,7 @@ struct source {
     struct source_map map;
     int64_t entries;               /* tasks that it holds; INT64_MAX where it counts none */
     int64_t elements;              /* of one task */
+    int64_t stored_bytes;          /* of one task in the file */
     int descriptor;                /* of a plain contiguous dataset, else -1 */
     struct source_library library; /* of any other one, once it was read */
 };
@@ -22,7 +24,7 @@ open_plain(struct source *source, struct sheaf_error *error)
     struct stat about;
 
     enum sheaf_status status = file_open_read(map->path, map->text, &source->descriptor, &about, error);
-    if (status == SHEAF_OK && about.st_size < map->offset + source->entries * map->task_bytes)
+    if (status == SHEAF_OK && about.st_size < map->offset + source->entries * source->stored_bytes)
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: file is truncated at %lld of %lld bytes since it was examined",
                             map->text, (long long)about.st_size, (long long)map->file_bytes);
     return status;
@@ -40,6 +42,7 @@ source_attach(const struct source_map *map, struct source **source, struct sheaf
     if (!sheaf_shape_count(&map->array.lead, &(*source)->entries) ||
         !sheaf_shape_count(&map->array.core, &(*source)->elements))
         status = sheaf_fail(error, SHEAF_INTERNAL, "%s: its description is invalid", map->text);
+    (*source)->stored_bytes = (*source)->elements * (int64_t)sheaf_type_size(map->file_type);
     if (map->countless)
         (*source)->entries = INT64_MAX;
     if (status == SHEAF_OK && map->kind == SOURCE_DATASET && map->offset >= 0)
@@ -72,6 +75,26 @@ source_access(const struct source *source)
     return source->map.in_memory ? SOURCE_MEMORY : SOURCE_DISK;
 }
 
+enum sheaf_status
+source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error *error)
+{
+    int64_t task_bytes, tasks, bytes;
+
+    if (!convert_possible(map->file_type, type))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s, which cannot be read as %s%s", map->text,
+                          sheaf_type_name(map->file_type), sheaf_type_name(type),
+                          sheaf_type_is_complex(map->file_type) && (SHEAF_TYPES_REAL & SHEAF_TYPE_BIT(type))
+                              ? ": its imaginary parts would be lost; give a complex type, c64 or c128"
+                              : "; give a floating type, as f64");
+    if (!sheaf_shape_bytes(&map->array.core, type, &task_bytes) || !sheaf_shape_count(&map->array.lead, &tasks) ||
+        !sheaf_multiply(tasks, task_bytes, &bytes))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: has, as %s, more bytes than 64 bits can count", map->text,
+                          sheaf_type_name(type));
+    map->array.type = type;
+    map->task_bytes = task_bytes;
+    return SHEAF_OK;
+}
+
 static bool
 in_range(const struct source *source, int64_t first, int64_t count)
 {
@@ -84,7 +107,61 @@ source_is_cached(const struct source *source, int64_t first, int64_t count)
     const struct source_map *map = &source->map;
 
     return source_access(source) == SOURCE_DISK && in_range(source, first, count) &&
-           file_is_cached(source->descriptor, map->offset + first * map->task_bytes, count * map->task_bytes);
+           file_is_cached(source->descriptor, map->offset + first * source->stored_bytes, count * source->stored_bytes);
+}
+
+/* Elements in the order of the tasks: generated ones of one task, or bytes of a file from an offset on. */
+static enum sheaf_status
+fetch_elements(const struct source *source, int64_t task, int64_t first, int64_t count, void *to,
+               struct sheaf_error *error)
+{
+    const struct source_map *map = &source->map;
+    const int64_t element_bytes = (int64_t)sheaf_type_size(map->file_type);
+
+    if (map->kind == SOURCE_GENERATED) {
+        generate_fill(&map->generate, task, first, count, to);
+        return SHEAF_OK;
+    }
+    return file_read(source->descriptor, map->text, map->offset + task * source->stored_bytes + first * element_bytes,
+                     to, (size_t)(count * element_bytes), error);
+}
+
+/* Fetch and convert, piece by piece: what was fetched is still in the core's cache when it is converted. */
+static enum sheaf_status
+fetch_converted(const struct source *source, int64_t task, int64_t count, char *to, struct sheaf_error *error)
+{
+    const struct source_map *map = &source->map;
+    const int64_t most = CONVERT_PIECE_BYTES / (int64_t)sheaf_type_size(map->file_type);
+    const int64_t bytes = (int64_t)sheaf_type_size(map->array.type);
+    _Alignas(64) unsigned char piece[CONVERT_PIECE_BYTES];
+
+    for (int64_t done = 0; done < count; done += most) {
+        const int64_t some = count - done < most ? count - done : most;
+        enum sheaf_status status = fetch_elements(source, task, done, some, piece, error);
+        if (status != SHEAF_OK)
+            return status;
+        if (map->swapped)
+            convert_swap(map->file_type, some, piece);
+        convert_elements(map->file_type, map->array.type, some, piece, to + done * bytes);
+    }
+    return SHEAF_OK;
+}
+
+/* Generated tasks one by one, tasks of a file as one run of elements. */
+static enum sheaf_status
+read_by_elements(const struct source *source, int64_t first, int64_t count, char *to, struct sheaf_error *error)
+{
+    const struct source_map *map = &source->map;
+    const bool converted = map->swapped || map->file_type != map->array.type;
+    const int64_t tasks = map->kind == SOURCE_GENERATED ? 1 : count;
+    enum sheaf_status status = SHEAF_OK;
+
+    for (int64_t done = 0; done < count && status == SHEAF_OK; done += tasks) {
+        char *at = to + done * map->task_bytes;
+        status = converted ? fetch_converted(source, first + done, tasks * source->elements, at, error)
+                           : fetch_elements(source, first + done, 0, tasks * source->elements, at, error);
+    }
+    return status;
 }
 
 enum sheaf_status
@@ -96,18 +173,8 @@ source_read(struct source *source, int64_t first, int64_t count, void *buffer, s
     if (!in_range(source, first, count))
         return sheaf_fail(error, SHEAF_INTERNAL, "%s: tasks %lld to %lld were asked for, it has %lld", map->text,
                           (long long)first, (long long)(first + count - 1), (long long)source->entries);
-    switch (source_access(source)) {
-    case SOURCE_COMPUTED:
-        for (int64_t i = 0; i < count; i++)
-            generate_fill(&map->generate, first + i, 0, source->elements, (char *)buffer + i * map->task_bytes);
-        return SHEAF_OK;
-    case SOURCE_MEMORY:
-    case SOURCE_DISK:
-        return file_read(source->descriptor, map->text, map->offset + first * map->task_bytes, buffer,
-                         (size_t)(count * map->task_bytes), error);
-    case SOURCE_LIBRARY:
-        break;
-    }
+    if (source_access(source) != SOURCE_LIBRARY)
+        return read_by_elements(source, first, count, buffer, error);
     if (source->library.dataset < 0) {
         status = source_library_open(map, &source->library, error);
         if (status != SHEAF_OK) {

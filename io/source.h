@@ -28,14 +28,15 @@ struct source_map {
     bool shared;    /**< one entry, which every task uses */
     bool countless; /**< generated without leading axes: as many tasks as the others have */
     struct sheaf_array_map {
-        enum sheaf_type type;
+        enum sheaf_type type;    /**< that tasks get; source_set_type changes it */
         struct sheaf_shape lead; /**< the axes that count tasks; ndim 0: one entry */
         struct sheaf_shape core; /**< one task's shape */
     } array;
-    int64_t task_bytes; /**< bytes of one task, in memory */
-    int64_t offset;     /**< of the first byte of a plain contiguous dataset in its file; -1: not plain */
-    bool swapped;       /**< plain, but of the other byte order (then offset is -1 for now) */
-    bool in_memory;     /**< the file lies in a memory file system: reading it never blocks */
+    int64_t task_bytes;        /**< bytes of one task, in memory */
+    enum sheaf_type file_type; /**< of the elements as they are stored or generated; reading converts them */
+    bool swapped;              /**< stored in the other byte order */
+    int64_t offset;            /**< of the first byte of a plain contiguous dataset in its file; -1: not plain */
+    bool in_memory;            /**< the file lies in a memory file system: reading it never blocks */
     struct generate_spec generate;
     int64_t file_bytes;
     int64_t file_mtime;               /**< nanoseconds since 1970 */
@@ -65,6 +66,13 @@ bool source_text_is_generated(const char *text);
 enum sheaf_status source_describe(const char *text, int core_ndim, uint32_t operand, uint64_t seed,
                                   struct source_map *map, struct sheaf_error *error);
 
+/**
+ * Say what type a source's tasks are to have, whatever they are stored as: every type can be read as itself, integers and
+ * real numbers as f32, f64, c64 and c128, complex ones as c64 and c128. Pure; the content's fingerprint stays.
+ * @return SHEAF_OK; SHEAF_BAD_DATA, nothing changed: it would lose imaginary parts, or have too many bytes
+ */
+enum sheaf_status source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error *error);
+
 /** A source, open for reading in this process. */
 struct source;
 
@@ -91,8 +99,8 @@ enum source_access source_access(const struct source *source);
 bool source_is_cached(const struct source *source, int64_t first, int64_t count);
 
 /**
- * Read tasks [first, first + count) into a dense buffer of count * map.task_bytes bytes; a shared
- * source is read with first 0, count 1.
+ * Read tasks [first, first + count) into a dense buffer of count * map.task_bytes bytes, converted to map.array.type by the
+ * thread that reads; a shared source is read with first 0, count 1.
  * @return SHEAF_OK; SHEAF_IO_ERROR (also a file that has become shorter)
  */
 enum sheaf_status source_read(struct source *source, int64_t first, int64_t count, void *buffer,

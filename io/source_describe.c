@@ -48,7 +48,7 @@ static void
 hash_numbers(struct record_digest *hash, const struct source_map *map)
 {
     const struct sheaf_shape *shape[2] = {&map->array.lead, &map->array.core};
-    int64_t type = map->array.type;
+    int64_t type = map->file_type;
 
     record_digest_add(hash, &type, sizeof type);
     for (int i = 0; i < 2; i++) {
@@ -70,7 +70,7 @@ describe_generated(int core_ndim, uint32_t operand, uint64_t seed, struct source
     map->kind = SOURCE_GENERATED;
     map->generate.seed = seed;
     map->generate.operand = operand;
-    map->array.type = map->generate.type;
+    map->array.type = map->file_type = map->generate.type;
     map->offset = -1;
     status = set_shapes(map, shape.ndim, shape.extent, core_ndim, error);
     if (status != SHEAF_OK)
@@ -109,7 +109,7 @@ examine_dataset(hid_t dataset, int core_ndim, struct source_map *map, struct she
                             hdf5_guard_reason((char[HDF5_GUARD_REASON_TEXT]){""}));
     } else if (H5Sget_simple_extent_type(space) == H5S_NULL) {
         status = sheaf_fail(error, SHEAF_BAD_DATA, "%s: is empty: it has no dataspace", map->text);
-    } else if (!hdf5_guard_type_from(type, &map->array.type, &map->swapped)) {
+    } else if (!hdf5_guard_type_from(type, &map->file_type, &map->swapped)) {
         status =
             sheaf_fail(error, SHEAF_BAD_DATA,
                        "%s: its elements are %s; expected integers, floats, or complex numbers as h5py writes them",
@@ -117,12 +117,12 @@ examine_dataset(hid_t dataset, int core_ndim, struct source_map *map, struct she
     } else {
         for (int i = 0; i < ndim; i++)
             signed_extent[i] = (int64_t)extent[i];
+        map->array.type = map->file_type;
         status = set_shapes(map, ndim, signed_extent, core_ndim, error);
         haddr_t offset = H5Dget_offset(dataset);
         /* a contiguous dataset that nobody has written yet has no bytes: the library gives its fill value */
         bool plain = H5Pget_layout(creation) == H5D_CONTIGUOUS && offset != HADDR_UNDEF;
-        map->swapped = map->swapped && plain;
-        map->offset = plain && !map->swapped ? (int64_t)offset : -1;
+        map->offset = plain ? (int64_t)offset : -1;
     }
     if (creation >= 0)
         H5Pclose(creation);
@@ -212,7 +212,7 @@ take_fingerprint(struct source_map *map, int descriptor, struct source_library *
     if (map->offset >= 0) {
         status = hash_plain(map, descriptor, hash, error);
     } else {
-        library->type = hdf5_guard_type_to(map->array.type);
+        library->type = hdf5_guard_type_stored(map->file_type, map->swapped);
         status = hash_library(map, library, hash, error);
     }
     map->fingerprint = record_digest_value(hash);

@@ -1,5 +1,9 @@
 #include "source_library.h"
 
+#include "convert.h"
+
+#include <stdlib.h>
+
 /* A box in a dataset: where it starts and how far it goes on every axis. */
 struct box {
     int ndim;
@@ -17,7 +21,7 @@ source_library_open(const struct source_map *map, struct source_library *library
     if (status == SHEAF_OK)
         status = hdf5_guard_open_dataset(library->file, map->dataset, map->text, &library->dataset, error);
     if (status == SHEAF_OK) {
-        library->type = hdf5_guard_type_to(map->array.type);
+        library->type = hdf5_guard_type_stored(map->file_type, map->swapped);
         if (library->type < 0)
             status = sheaf_fail(error, SHEAF_INTERNAL, "%s: HDF5 fails: %s", map->text, hdf5_guard_reason(reason));
     }
@@ -35,6 +39,7 @@ source_library_close(struct source_library *library)
         H5Dclose(library->dataset);
     if (library->file >= 0)
         H5Fclose(library->file);
+    free(library->wide);
     *library = SOURCE_LIBRARY_CLOSED;
 }
 
@@ -97,19 +102,62 @@ box_of_tasks(const struct source_map *map, int64_t first, int64_t most, struct b
     return tasks;
 }
 
-enum sheaf_status
-source_library_read(const struct source_library *library, const struct source_map *map, int64_t first, int64_t count,
-                    void *buffer, struct sheaf_error *error)
+/* Tasks as they are stored. */
+static enum sheaf_status
+read_stored(const struct source_library *library, const struct source_map *map, int64_t first, int64_t count,
+            int64_t task_bytes, char *to, struct sheaf_error *error)
 {
-    char *to = buffer;
-
     for (int64_t done = 0; done < count;) {
         struct box box;
         int64_t tasks = box_of_tasks(map, first + done, count - done, &box);
-        enum sheaf_status status = read_box(library, map, &box, to + done * map->task_bytes, error);
+        enum sheaf_status status = read_box(library, map, &box, to + done * task_bytes, error);
         if (status != SHEAF_OK)
             return status;
         done += tasks;
+    }
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+make_wide(struct source_library *library, const struct source_map *map, int64_t bytes, struct sheaf_error *error)
+{
+    if (bytes <= library->wide_bytes)
+        return SHEAF_OK;
+    free(library->wide);
+    library->wide = malloc((size_t)bytes);
+    library->wide_bytes = library->wide ? bytes : 0;
+    return library->wide ? SHEAF_OK
+                         : sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for %lld bytes to convert", map->text,
+                                      (long long)bytes);
+}
+
+enum sheaf_status
+source_library_read(struct source_library *library, const struct source_map *map, int64_t first, int64_t count,
+                    void *buffer, struct sheaf_error *error)
+{
+    const int64_t memory_bytes = (int64_t)sheaf_type_size(map->array.type);
+    const int64_t stored_bytes = (int64_t)sheaf_type_size(map->file_type);
+    const int64_t task = map->task_bytes / memory_bytes, elements = count * task;
+    const bool wide = stored_bytes > memory_bytes;
+    char *stored;
+
+    if (wide) {
+        enum sheaf_status status = make_wide(library, map, elements * stored_bytes, error);
+        if (status != SHEAF_OK)
+            return status;
+        stored = library->wide;
+    } else {
+        stored = (char *)buffer + elements * (memory_bytes - stored_bytes);
+    }
+    enum sheaf_status status = read_stored(library, map, first, count, task * stored_bytes, stored, error);
+    if (status != SHEAF_OK)
+        return status;
+    if (wide) {
+        if (map->swapped)
+            convert_swap(map->file_type, elements, stored);
+        convert_elements(map->file_type, map->array.type, elements, stored, buffer);
+    } else {
+        convert_in_place(map->file_type, map->swapped, map->array.type, elements, buffer);
     }
     return SHEAF_OK;
 }

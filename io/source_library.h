@@ -10,13 +10,16 @@
 #include "hdf5_guard.h"
 #include "source.h"
 
-/** A dataset that is open in the library, and the type of its elements in memory. */
+/** A dataset that is open in the library. */
 struct source_library {
-    hid_t file, dataset, type;
+    hid_t file, dataset;
+    hid_t type; /**< of its elements as they are stored: the library converts nothing */
+    char *wide; /**< room for tasks whose stored elements are wider than those in memory; grows, is reused */
+    int64_t wide_bytes;
 };
 
 /** Nothing open; what source_library_close takes as a no-op. */
-#define SOURCE_LIBRARY_CLOSED ((struct source_library){H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID})
+#define SOURCE_LIBRARY_CLOSED ((struct source_library){H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID, NULL, 0})
 
 /** Open map's file and dataset. @return SHEAF_OK; what hdf5_guard.h says */
 enum sheaf_status source_library_open(const struct source_map *map, struct source_library *library,
@@ -25,14 +28,14 @@ enum sheaf_status source_library_open(const struct source_map *map, struct sourc
 void source_library_close(struct source_library *library);
 
 /**
- * Read tasks [first, first + count) into a dense buffer.
- * @return SHEAF_OK; SHEAF_IO_ERROR
+ * Read tasks [first, first + count) into a dense buffer, converted to map's type.
+ * @return SHEAF_OK; SHEAF_IO_ERROR; SHEAF_NO_RESOURCES
  */
-enum sheaf_status source_library_read(const struct source_library *library, const struct source_map *map, int64_t first,
+enum sheaf_status source_library_read(struct source_library *library, const struct source_map *map, int64_t first,
                                       int64_t count, void *buffer, struct sheaf_error *error);
 
 /**
- * Read the beginning of one task, a block of at most `most` bytes that is a box in its axes.
+ * Read the beginning of one task as it is stored, a block of at most `most` bytes that is a box in its axes.
  * @param[out] buffer  `most` bytes, at least one element
  * @param[out] bytes   how many were read
  * @return SHEAF_OK; SHEAF_IO_ERROR

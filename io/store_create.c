@@ -222,6 +222,8 @@ fill_operand_row(const struct source_map *map, struct store_operand_row *row)
     row->offset = map->offset;
     row->seed = map->generate.seed;
     row->operand = map->generate.operand;
+    row->file_type = (uint32_t)map->file_type + 1;
+    row->swapped = map->swapped;
 }
 
 /* The tables that are complete when the file is built. */

@@ -100,6 +100,8 @@ static const struct field operand_fields[] = {
     NUMBER(store_operand_row, offset, SHEAF_I64),
     NUMBER(store_operand_row, seed, SHEAF_U64),
     NUMBER(store_operand_row, operand, SHEAF_U32),
+    NUMBER(store_operand_row, file_type, SHEAF_U32),
+    NUMBER(store_operand_row, swapped, SHEAF_U32),
     END,
 };
 

@@ -28,7 +28,9 @@ struct store_operand_row {
     int64_t offset;
     uint64_t seed;
     uint32_t operand;
-    char reserved[1340];
+    uint32_t file_type; /* 1 + the type; 0: not known */
+    uint32_t swapped;
+    char reserved[1332];
 };
 _Static_assert(sizeof(struct store_operand_row) == 4096, "FORMAT.md: an operand has 4096 bytes");
 

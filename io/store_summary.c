@@ -11,8 +11,9 @@ enum { CHUNKS_AT_ONCE = 1024, STATUS_AT_ONCE = 64 * 1024, COMMAND_MAX = 16 << 20
 static enum sheaf_status
 take_operand(const struct store_reading *reading, struct store_operand_row *row, struct source_map *map)
 {
-    if (row->kind > SOURCE_GENERATED || row->type >= SHEAF_TYPE_COUNT || row->lead_ndim > SHEAF_NDIM_MAX ||
-        row->core_ndim > SHEAF_NDIM_MAX || row->distribution >= GENERATE_DISTRIBUTION_COUNT)
+    if (row->kind > SOURCE_GENERATED || row->type >= SHEAF_TYPE_COUNT || row->file_type > SHEAF_TYPE_COUNT ||
+        row->lead_ndim > SHEAF_NDIM_MAX || row->core_ndim > SHEAF_NDIM_MAX ||
+        row->distribution >= GENERATE_DISTRIBUTION_COUNT)
         return store_reading_fail(reading, "/sheaf/operands");
     row->text[sizeof row->text - 1] = row->path[sizeof row->path - 1] = row->dataset[sizeof row->dataset - 1] = '\0';
     strcpy(map->text, row->text);
@@ -22,13 +23,15 @@ take_operand(const struct store_reading *reading, struct store_operand_row *row,
     map->shared = row->shared != 0;
     map->countless = map->kind == SOURCE_GENERATED && !map->shared && row->lead_ndim == 0;
     map->array.type = (enum sheaf_type)row->type;
+    map->file_type = row->file_type ? (enum sheaf_type)(row->file_type - 1) : map->array.type;
+    map->swapped = row->swapped != 0;
     map->array.lead.ndim = (int32_t)row->lead_ndim;
     map->array.core.ndim = (int32_t)row->core_ndim;
     memcpy(map->array.lead.extent, row->lead, sizeof row->lead);
     memcpy(map->array.core.extent, row->core, sizeof row->core);
     map->offset = row->offset;
     map->generate = (struct generate_spec){.distribution = (enum generate_distribution)row->distribution,
-                                           .type = map->array.type,
+                                           .type = map->file_type,
                                            .seed = row->seed,
                                            .operand = row->operand};
     map->file_bytes = row->file_bytes;

@@ -16,6 +16,8 @@ static struct source_map example_operands[3] = {
      .dataset = "/a",
      .kind = SOURCE_DATASET,
      .array = {.type = SHEAF_F64, .lead = {.ndim = 2, .extent = {10, 5}}, .core = {.ndim = 2, .extent = {12, 4}}},
+     .file_type = SHEAF_I16,
+     .swapped = true,
      .task_bytes = 384,
      .offset = 4096,
      .file_bytes = 23296,
@@ -29,6 +31,7 @@ static struct source_map example_operands[3] = {
      .array = {.type = SHEAF_F64, .core = {.ndim = 2, .extent = {4, 9}}},
      .task_bytes = 288,
      .offset = -1,
+     .file_type = SHEAF_F64,
      .generate = {.distribution = GENERATE_NORMAL, .type = SHEAF_F64, .seed = 42, .operand = 1},
      .fingerprint = 7},
     {.text = "ones:5:f32:shared",
@@ -37,6 +40,7 @@ static struct source_map example_operands[3] = {
      .array = {.type = SHEAF_F32, .core = {.ndim = 1, .extent = {5}}},
      .task_bytes = 20,
      .offset = -1,
+     .file_type = SHEAF_F32,
      .generate = {.distribution = GENERATE_ONES, .type = SHEAF_F32, .seed = 42, .operand = 2}},
 };
 

@@ -1,5 +1,5 @@
 /* For test_h5py.py: make a results file as a run does, or write out what a source reads.
- * usage: store_fixture make FILE | store_fixture read FILE:/dataset CORE_NDIM  (type, lead, core; then the bytes) */
+ * usage: store_fixture make FILE | store_fixture read FILE:/dataset CORE_NDIM [TYPE]  (type, lead, core; then the bytes) */
 #include "store_example.h"
 
 #include <stdlib.h>
@@ -39,8 +39,9 @@ make(const char *path)
 }
 
 static enum sheaf_status
-read_source(const char *text, int core_ndim)
+read_source(const char *text, int core_ndim, const char *type_name)
 {
+    enum sheaf_type type;
     char lead[SHEAF_SHAPE_TEXT], core[SHEAF_SHAPE_TEXT];
     struct source_map map;
     struct source *source = NULL;
@@ -48,6 +49,8 @@ read_source(const char *text, int core_ndim)
     int64_t tasks;
 
     enum sheaf_status status = source_describe(text, core_ndim, 0, 0, &map, &error);
+    if (status == SHEAF_OK && type_name && sheaf_type_from_name(type_name, &type))
+        status = source_set_type(&map, type, &error);
     if (status == SHEAF_OK)
         status = source_attach(&map, &source, &error);
     if (status != SHEAF_OK)
@@ -77,8 +80,8 @@ main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "make") == 0)
         status = make(argv[2]);
-    else if (argc == 4 && strcmp(argv[1], "read") == 0)
-        status = read_source(argv[2], (int)strtol(argv[3], NULL, 10));
+    else if (argc >= 4 && strcmp(argv[1], "read") == 0)
+        status = read_source(argv[2], (int)strtol(argv[3], NULL, 10), argv[4]);
     if (status != SHEAF_OK)
         fprintf(stderr, "store_fixture: %s\n", error.text);
     return (int)status;

@@ -17,6 +17,8 @@ except ImportError as missing:
 
 FIXTURE = os.path.abspath(sys.argv.pop(1))
 TASKS, PER_CHUNK, CHUNKS, DONE = 50, 8, 7, 48
+TYPES = {"f32": np.dtype("f4"), "f64": np.dtype("f8"), "c64": np.dtype("c8"), "c128": np.dtype("c16")}
+EVERY_TYPE = ("f8", "f4", "f2", "c8", "c16", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 
 
 class Results(unittest.TestCase):
@@ -79,6 +81,8 @@ class Results(unittest.TestCase):
         self.assertEqual((list(first["lead"][:2]), list(first["core"][:2])), ([10, 5], [12, 4]))
         self.assertEqual((first["fingerprint"], first["offset"]), (0xfedcba9876543210, 4096))
         self.assertEqual((first["file_bytes"], first["file_mtime"]), (23296, 1234567890123456789))
+        self.assertEqual((first["file_type"], first["swapped"]), (2, 1))
+        self.assertEqual((second["file_type"], second["swapped"]), (11, 0))
         self.assertEqual((second["kind"], second["distribution"], second["seed"], second["operand"],
                           second["offset"]), (1, 1, 42, 1, -1))
         self.assertEqual(operands[2]["shared"], 1)
@@ -136,21 +140,32 @@ class Results(unittest.TestCase):
 class Inputs(unittest.TestCase):
     """What h5py writes, read back by us."""
 
+    def read(self, path, core_ndim, *types):
+        done = subprocess.run([FIXTURE, "read", f"{path}:/group/data", str(core_ndim), *types], check=True,
+                              stdout=subprocess.PIPE)
+        line, got = done.stdout.split(b"\n", 1)
+        return line.decode(), got
+
     def check(self, data, access, **options):
+        """Read as what it is in every split of its axes, and as every other type that it can be read as."""
         with tempfile.TemporaryDirectory(prefix="sheaf-test-") as folder:
             path = os.path.join(folder, "in.h5")
             with h5py.File(path, "w") as file:
                 file.create_dataset("group/data", data=data, **options)
+            native = data.dtype.newbyteorder("=")
             for core_ndim in range(data.ndim + 1):
-                done = subprocess.run([FIXTURE, "read", f"{path}:/group/data", str(core_ndim)], check=True,
-                                      stdout=subprocess.PIPE)
-                line, got = done.stdout.split(b"\n", 1)
-                native = data.dtype.newbyteorder("=")
+                line, got = self.read(path, core_ndim)
                 name = f"{native.kind}{native.itemsize * 8}"
                 split = data.ndim - core_ndim
                 shapes = [f"({', '.join(map(str, part))})" for part in (data.shape[:split], data.shape[split:])]
-                self.assertEqual(line.decode(), f"{name} {access} {shapes[0]} {shapes[1]}")
-                np.testing.assert_array_equal(np.frombuffer(got, native).reshape(data.shape), data)
+                self.assertEqual(line, f"{name} {access} {shapes[0]} {shapes[1]}")
+                self.assertEqual(got, data.astype(native).tobytes())
+            for name, dtype in TYPES.items():
+                if native.kind == "c" and dtype.kind != "c":
+                    continue
+                line, got = self.read(path, 1, name)
+                self.assertEqual(line.split()[:2], [name, access])
+                self.assertEqual(got, data.astype(dtype).tobytes(), name)
 
     def numbers(self, dtype):
         random = np.random.default_rng(20261120)
@@ -159,17 +174,21 @@ class Inputs(unittest.TestCase):
         return (random.normal(size=(3, 5, 4)) * 50 + 60).astype(dtype)
 
     def test_plain(self):
-        for dtype in ("<f8", "<f4", "<f2", "<c8", "<c16", "i1", "<i2", "<i4", "<i8", "u1", "<u2", "<u4", "<u8"):
+        for dtype in EVERY_TYPE:
             with self.subTest(dtype):
-                self.check(self.numbers(dtype), "plain")
+                self.check(self.numbers("<" + dtype), "plain")
 
     def test_big_endian(self):
-        for dtype in (">f8", ">f4", ">f2", ">c8", ">c16", ">i2", ">i4", ">u8"):
+        for dtype in EVERY_TYPE:
             with self.subTest(dtype):
-                self.check(self.numbers(dtype), "library")
+                self.check(self.numbers(">" + dtype), "plain")
 
     def test_chunked(self):
-        for options in ({"chunks": (2, 2, 3)}, {"chunks": (2, 5, 4), "compression": "gzip"},
+        for dtype in EVERY_TYPE:
+            for order in "<>":
+                with self.subTest(order + dtype):
+                    self.check(self.numbers(order + dtype), "library", chunks=(2, 2, 3))
+        for options in ({"chunks": (2, 5, 4), "compression": "gzip"},
                         {"chunks": True, "shuffle": True},
                         {"chunks": (3, 1, 4), "fletcher32": True}):
             for dtype in ("<f8", "<c16", ">f4", "<i4"):

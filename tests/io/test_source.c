@@ -40,6 +40,23 @@ write_dataset(const char *path, const char *name, hid_t file_type, int ndim, con
     assert_true(H5Fclose(file) >= 0);
 }
 
+/* Layouts that only the library reads. */
+static hid_t
+compact(void)
+{
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_layout(creation, H5D_COMPACT);
+    return creation;
+}
+
+static hid_t
+in_chunks(int ndim, const hsize_t *chunk)
+{
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(creation, ndim, chunk);
+    return creation;
+}
+
 static void
 describe(const char *text, int core_ndim)
 {
@@ -129,7 +146,7 @@ other_layouts_are_read_through_the_library(void **state)
 {
     const hsize_t extent[4] = {3, 4, 5, 2}, chunk[4] = {2, 3, 5, 1};
     hid_t chunked = H5Pcreate(H5P_DATASET_CREATE), packed = H5Pcreate(H5P_DATASET_CREATE),
-          compact = H5Pcreate(H5P_DATASET_CREATE);
+          compact = H5Pcreate(H5P_DATASET_CREATE), swapped = H5Pcreate(H5P_DATASET_CREATE);
 
     (void)state;
     H5Pset_chunk(chunked, 4, chunk);
@@ -137,10 +154,11 @@ other_layouts_are_read_through_the_library(void **state)
     H5Pset_shuffle(packed);
     H5Pset_deflate(packed, 4);
     H5Pset_layout(compact, H5D_COMPACT);
+    H5Pset_chunk(swapped, 4, chunk);
     write_dataset("library.h5", "chunked", H5T_IEEE_F64LE, 4, extent, chunked);
     write_dataset("library.h5", "packed", H5T_IEEE_F64LE, 4, extent, packed);
     write_dataset("library.h5", "compact", H5T_IEEE_F64LE, 4, extent, compact);
-    write_dataset("library.h5", "swapped", H5T_IEEE_F64BE, 4, extent, H5P_DEFAULT);
+    write_dataset("library.h5", "swapped", H5T_IEEE_F64BE, 4, extent, swapped);
     static const char *const texts[] = {"library.h5:/chunked", "library.h5:/packed", "library.h5:/compact",
                                         "library.h5:/swapped"};
     for (size_t i = 0; i < 4; i++) {
@@ -223,6 +241,100 @@ all_types_are_described(void **state)
             assert_int_equal(got[j], (int)element(3 + j));
         source_detach(source);
     }
+}
+
+/* The bytes are converted by whoever reads them: where they lie decides alone about that. */
+static void
+other_byte_orders_and_types_are_plain(void **state)
+{
+    const hsize_t extent[3] = {7, 50, 100};
+    const hid_t stored[] = {H5T_IEEE_F64BE, H5T_IEEE_F32LE, H5T_IEEE_F32BE};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "order.h5:/%zu", i);
+        write_dataset("order.h5", text + 10, stored[i], 3, extent, H5P_DEFAULT);
+        describe(text, 2);
+        assert_int_equal(map.swapped, i != 1);
+        assert_int_equal(map.file_type, i ? SHEAF_F32 : SHEAF_F64);
+        assert_true(map.offset > 0);
+        test_ok(source_set_type(&map, SHEAF_F64, &error), &error);
+        assert_int_equal(map.task_bytes, 50 * 100 * 8);
+        check_all_ranges(plain_access());
+    }
+}
+
+/* Stored elements wider than those in memory; what can't be described twice is set back. */
+static void
+narrower_types_are_read_too(void **state)
+{
+    const hsize_t extent[2] = {9, 2000};
+    static float got[9 * 2000];
+    static const char *const texts[] = {"narrow.h5:/plain", "narrow.h5:/chunked"};
+    struct source *source;
+
+    (void)state;
+    write_dataset("narrow.h5", "plain", H5T_IEEE_F64BE, 2, extent, H5P_DEFAULT);
+    write_dataset("narrow.h5", "chunked", H5T_IEEE_F64BE, 2, extent, in_chunks(2, (hsize_t[]){2, 999}));
+    for (size_t i = 0; i < 2; i++) {
+        describe(texts[i], 1);
+        const uint64_t fingerprint = map.fingerprint;
+        test_ok(source_set_type(&map, SHEAF_C128, &error), &error);
+        test_ok(source_set_type(&map, SHEAF_F32, &error), &error);
+        assert_int_equal(map.fingerprint, fingerprint);
+        assert_int_equal(map.array.type, SHEAF_F32);
+        assert_int_equal(map.task_bytes, 8000);
+        test_ok(source_attach(&map, &source, &error), &error);
+        for (int64_t first = 0; first < 9; first += 3) {
+            memset(got, 255, sizeof got);
+            test_ok(source_read(source, first, 9 - first, got, &error), &error);
+            for (int64_t k = 0; k < (9 - first) * 2000; k++)
+                assert_true(got[k] == (float)element(first * 2000 + k));
+        }
+        source_detach(source);
+    }
+}
+
+/* Generated operands keep the numbers of the type that they say. */
+static void
+generated_operands_are_converted(void **state)
+{
+    static float expected[3 * 5000];
+    static double got[2 * 2 * 3 * 5000];
+    struct source *source;
+
+    (void)state;
+    test_ok(source_describe("random:3x5000:f32", 2, 1, 9, &map, &error), &error);
+    const uint64_t fingerprint = map.fingerprint;
+    test_ok(source_set_type(&map, SHEAF_C128, &error), &error);
+    assert_int_equal(map.fingerprint, fingerprint);
+    test_ok(source_attach(&map, &source, &error), &error);
+    assert_int_equal(source_access(source), SOURCE_COMPUTED);
+    test_ok(source_read(source, 40, 2, got, &error), &error);
+    for (int64_t task = 0; task < 2; task++) {
+        generate_fill(&map.generate, 40 + task, 0, 15000, expected);
+        for (int64_t i = 0; i < 15000; i++)
+            assert_true(got[2 * (15000 * task + i)] == (double)expected[i] && got[2 * (15000 * task + i) + 1] == 0);
+    }
+    source_detach(source);
+}
+
+static void
+what_would_lose_numbers_is_refused(void **state)
+{
+    (void)state;
+    test_ok(source_describe("random:3x4:c64", 2, 0, 0, &map, &error), &error);
+    const struct source_map before = map;
+    test_error(source_set_type(&map, SHEAF_F64, &error), SHEAF_BAD_DATA, &error,
+               "random:3x4:c64: is c64, which cannot be read as f64: its imaginary parts would be lost; give a complex "
+               "type, c64 or c128");
+    test_error(source_set_type(&map, SHEAF_I32, &error), SHEAF_BAD_DATA, &error,
+               "random:3x4:c64: is c64, which cannot be read as i32; give a floating type, as f64");
+    assert_memory_equal(&map, &before, sizeof map);
+    test_ok(source_describe("random:600000000x1000000000:f32", 2, 0, 0, &map, &error), &error);
+    test_error(source_set_type(&map, SHEAF_C128, &error), SHEAF_BAD_DATA, &error,
+               "has, as c128, more bytes than 64 bits can count");
 }
 
 static void
@@ -469,18 +581,18 @@ library_sources_that_changed_are_failed_reads(void **state)
     struct source *source;
 
     (void)state;
-    write_dataset("gone.h5", "a", H5T_IEEE_F64BE, 2, extent, H5P_DEFAULT);
+    write_dataset("gone.h5", "a", H5T_IEEE_F64BE, 2, extent, compact());
     describe("gone.h5:/a", 1);
     test_ok(source_attach(&map, &source, &error), &error);
     assert_int_equal(remove("gone.h5"), 0);
     test_error(source_read(source, 0, 1, got, &error), SHEAF_IO_ERROR, &error, "gone.h5");
-    write_dataset("gone.h5", "a", H5T_IEEE_F64BE, 3, other, H5P_DEFAULT);
+    write_dataset("gone.h5", "a", H5T_IEEE_F64BE, 3, other, compact());
     test_error(source_read(source, 0, 1, got, &error), SHEAF_IO_ERROR, &error,
                "gone.h5:/a: the dataset has changed since it was examined");
     source_detach(source);
 
     assert_int_equal(remove("gone.h5"), 0);
-    write_dataset("gone.h5", "a", H5T_IEEE_F64BE, 2, less, H5P_DEFAULT);
+    write_dataset("gone.h5", "a", H5T_IEEE_F64BE, 2, less, compact());
     test_ok(source_attach(&map, &source, &error), &error);
     test_ok(source_read(source, 1, 1, got, &error), &error);
     test_error(source_read(source, 5, 1, got, &error), SHEAF_IO_ERROR, &error,
@@ -561,8 +673,8 @@ large_library_tasks_are_sampled(void **state)
     const hsize_t wide[3] = {2, 3, 200000}, tall[3] = {2, 200000, 3};
 
     (void)state;
-    write_dataset("large.h5", "wide", H5T_IEEE_F64BE, 3, wide, H5P_DEFAULT);
-    write_dataset("large.h5", "tall", H5T_IEEE_F64BE, 3, tall, H5P_DEFAULT);
+    write_dataset("large.h5", "wide", H5T_IEEE_F64BE, 3, wide, in_chunks(3, wide));
+    write_dataset("large.h5", "tall", H5T_IEEE_F64BE, 3, tall, in_chunks(3, tall));
     describe("large.h5:/wide", 2);
     check_all_ranges(SOURCE_LIBRARY);
     describe("large.h5:/tall", 2);
@@ -599,6 +711,10 @@ main(void)
         cmocka_unit_test(a_dataset_never_written_reads_as_its_fill_value),
         cmocka_unit_test(a_user_block_moves_the_bytes),
         cmocka_unit_test(all_types_are_described),
+        cmocka_unit_test(other_byte_orders_and_types_are_plain),
+        cmocka_unit_test(narrower_types_are_read_too),
+        cmocka_unit_test(generated_operands_are_converted),
+        cmocka_unit_test(what_would_lose_numbers_is_refused),
         cmocka_unit_test(a_single_entry_is_shared),
         cmocka_unit_test(generated_texts_are_told_from_datasets),
         cmocka_unit_test(generated_operands_are_described),
