@@ -10,6 +10,14 @@
     DO(gram)                                                                                                           \
     DO(cov)                                                                                                            \
     DO(inv)                                                                                                            \
+    DO(pinv)                                                                                                           \
+    DO(solve)                                                                                                          \
+    DO(solve1)                                                                                                         \
+    DO(lstsq)                                                                                                          \
+    DO(lstsq1)                                                                                                         \
+    DO(cholesky)                                                                                                       \
+    DO(qr)                                                                                                             \
+    DO(lu)                                                                                                             \
     DO(svd)                                                                                                            \
     DO(svdvals)                                                                                                        \
     DO(eigh)                                                                                                           \

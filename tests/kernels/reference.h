@@ -31,6 +31,21 @@ void reference_subtract(reference_number *a, const reference_number *b, int64_t 
 /** The Frobenius norm; NaN where there is one. */
 long double reference_norm(const reference_number *a, int64_t count);
 
+/** The greatest sum of magnitudes in a column; NaN where there is one. */
+long double reference_norm_one(int64_t rows, int64_t columns, const reference_number *a);
+
+/** The Frobenius norm of |L| |U|, for the factors of an (n,n) with partial pivoting as LAPACK does it; INFINITY where singular. */
+long double reference_lu_norm(int64_t n, const reference_number *a);
+
+/**
+ * A = U diag(s) V^H and its pseudo-inverse, U and V being Householder reflectors: real, unless complex ones are wanted.
+ * @param[in]  s     (min(m, n)); the pseudo-inverse takes 1/s, and 0 for 0
+ * @param[out] a     (m,n)
+ * @param[out] pinv  (n,m); NULL: not wanted
+ */
+void reference_from_svd(int64_t m, int64_t n, bool is_complex, const long double *s, reference_number *a,
+                        reference_number *pinv);
+
 /** Write an array of one of fixture_types. */
 void reference_store(enum sheaf_type type, void *array, const reference_number *values, int64_t count);
 

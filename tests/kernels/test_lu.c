@@ -1,0 +1,294 @@
+#include "reference.h"
+
+#include "blas.h"
+#include "list.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+static void
+create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count)
+{
+    struct sheaf_shape shape = fixture_matrix(m, n);
+    fixture_create(fixture, kernel_find("lu"), type, &shape, 1, count, 0);
+}
+
+/* Whether P (m,m) holds a single 1 in each row and column, and 0 else. */
+static bool
+is_permutation(const reference_number *p, int64_t m)
+{
+    for (int64_t i = 0; i < m; i++) {
+        int64_t in_row = 0, in_column = 0;
+        for (int64_t j = 0; j < m; j++) {
+            if (p[i * m + j] != 0.0L && p[i * m + j] != 1.0L)
+                return false;
+            in_row += p[i * m + j] == 1.0L;
+            in_column += p[j * m + i] == 1.0L;
+        }
+        if (in_row != 1 || in_column != 1)
+            return false;
+    }
+    return true;
+}
+
+/* Whether L (m,k) is unit lower with no element past what pivoting allows, by |real| + |imaginary|, and U (k,n) upper. */
+static bool
+are_triangles(enum sheaf_type type, const reference_number *l, const reference_number *u, int64_t m, int64_t n)
+{
+    const int64_t k = m < n ? m : n;
+    const long double slack = 1.0L + 8.0L * fixture_unit_roundoff(type);
+    bool right = true;
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < k; j++)
+            right = right && (j > i    ? l[i * k + j] == 0.0L
+                              : j == i ? l[i * k + j] == 1.0L
+                                       : cabsl(l[i * k + j]) <= sqrtl(2.0L) * slack);
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < i; j++)
+            right = right && u[i * n + j] == 0.0L;
+    return right;
+}
+
+/*
+ * Whether A = P L U: |P^T A - L U| <= gamma_k |L| |U| elementwise (Higham, Accuracy and Stability of Numerical Algorithms,
+ * 2nd ed., theorem 9.3); two more roundings are for multiplying by reciprocals of pivots.
+ */
+static bool
+is_lu(const struct fixture *fixture, int64_t task)
+{
+    enum sheaf_type type = fixture->problem.inputs[0].type;
+    int64_t m = fixture->problem.inputs[0].shape.extent[0], n = fixture->problem.inputs[0].shape.extent[1];
+    int64_t k = m < n ? m : n;
+    reference_number *a = reference_load(type, fixture_input(fixture, 0, task), m * n);
+    reference_number *p = reference_load(fixture->problem.outputs[0].type, fixture_output(fixture, 0, task), m * m);
+    reference_number *l = reference_load(type, fixture_output(fixture, 1, task), m * k);
+    reference_number *u = reference_load(type, fixture_output(fixture, 2, task), k * n);
+    bool right = is_permutation(p, m) && are_triangles(type, l, u, m, n);
+    reference_number *lu = reference_multiply(m, k, n, l, u), *plu = reference_multiply(m, m, n, p, lu);
+    reference_take_magnitudes(l, m * k);
+    reference_take_magnitudes(u, k * n);
+    reference_number *size = reference_multiply(m, k, n, l, u), *bound = reference_multiply(m, m, n, p, size);
+    for (int64_t i = 0; i < m * n; i++)
+        right = right && cabsl(plu[i] - a[i]) <= reference_gamma(type, (long double)k + 2.0L) * creall(bound[i]);
+    free(bound);
+    free(size);
+    free(plu);
+    free(lu);
+    free(u);
+    free(l);
+    free(p);
+    free(a);
+    return right;
+}
+
+static const int64_t sizes[][2] = {{1, 1},  {1, 5},  {5, 1},  {2, 2},    {7, 3},    {3, 7},    {65, 65},
+                                   {65, 7}, {7, 65}, {33, 1}, {130, 65}, {65, 130}, {130, 130}};
+enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
+
+static void
+factors_are_within_the_bound(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int i = 0; i < SIZE_COUNT; i++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2);
+            fixture_run(&fixture, 0, 2);
+            for (int64_t task = 0; task < 2; task++) {
+                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+                assert_int_equal(fixture.info[task], 0);
+                assert_true(is_lu(&fixture, task));
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* A zero column, a repeated row, all zeros, and nearly singular: all are done, and right. */
+static void
+singular_matrices_are_no_failure(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        enum sheaf_type type = fixture_types[t];
+        static const long double singular_values[5] = {1.0L, 1e-3L, 1e-9L, 1e-18L, 0.0L};
+        struct fixture fixture;
+        create(&fixture, type, 5, 5, 4);
+        unsigned char *a = fixture.inputs[0];
+        size_t bytes = fixture.input_bytes[0];
+        for (int64_t i = 0; i < 5; i++)
+            fixture_set(type, a, i * 5 + 2, 0.0L);
+        memcpy(a + bytes + 15 * sheaf_type_size(type), a + bytes, 5 * sheaf_type_size(type));
+        memset(a + 2 * bytes, 0, bytes);
+        reference_number nearly[25];
+        reference_from_svd(5, 5, sheaf_type_is_complex(type), singular_values, nearly, NULL);
+        reference_store(type, a + 3 * bytes, nearly, 25);
+        fixture_run(&fixture, 0, 4);
+        for (int64_t task = 0; task < 4; task++) {
+            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+            assert_int_equal(fixture.info[task], 0);
+            assert_true(is_lu(&fixture, task));
+        }
+        assert_true(fixture_get(type, fixture_output(&fixture, 2, 0), 2 * 5 + 2) == 0.0L);
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+the_check_sees_one_wrong_element(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int output = 0; output < 3; output++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], 37, 7, 1);
+            fixture_run(&fixture, 0, 1);
+            enum sheaf_type type = fixture.problem.outputs[output].type;
+            void *array = fixture_output(&fixture, output, 0);
+            int64_t index = output == 1 ? 36 * 7 : 0;
+            fixture_set(type, array, index, 0.5L * fixture_get(type, array, index) + 0.01L);
+            assert_false(is_lu(&fixture, 0));
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* scipy.linalg.lu([[0, 2], [0, 4], [1, 3]]): P has the rows' order, not its inverse. */
+static void
+a_known_result_is_exact(void **state)
+{
+    static const double a[] = {0, 2, 0, 4, 1, 3}, p[] = {0, 0, 1, 0, 1, 0, 1, 0, 0};
+    static const double l[] = {1, 0, 0, 1, 0, 0.5}, u[] = {1, 3, 0, 4};
+    struct fixture fixture;
+    (void)state;
+    create(&fixture, SHEAF_F64, 3, 2, 1);
+    memcpy(fixture.inputs[0], a, sizeof a);
+    fixture_run(&fixture, 0, 1);
+    const double *const expected[] = {p, l, u};
+    for (int output = 0; output < 3; output++)
+        for (size_t i = 0; i < fixture.output_bytes[output] / sizeof(double); i++)
+            assert_true(((const double *)fixture.outputs[output])[i] == expected[output][i]);
+    fixture_destroy(&fixture);
+    /* A cycle of three rows, where P and its inverse differ. */
+    static const double cycle[] = {0, 2, 0, 0, 0, 4, 1, 0, 0}, p3[] = {0, 1, 0, 0, 0, 1, 1, 0, 0};
+    create(&fixture, SHEAF_F64, 3, 3, 1);
+    memcpy(fixture.inputs[0], cycle, sizeof cycle);
+    fixture_run(&fixture, 0, 1);
+    assert_memory_equal(fixture.outputs[0], p3, sizeof p3);
+    fixture_destroy(&fixture);
+}
+
+static void
+types_follow_scipy(void **state)
+{
+    static const enum sheaf_type real[] = {SHEAF_F32, SHEAF_F64, SHEAF_F32, SHEAF_F64};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture fixture;
+        create(&fixture, fixture_types[t], 3, 2, 1);
+        assert_int_equal(fixture.problem.outputs[0].type, real[t]);
+        assert_int_equal(fixture.problem.outputs[1].type, fixture_types[t]);
+        assert_int_equal(fixture.problem.outputs[2].type, fixture_types[t]);
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+outputs_not_asked_for_change_nothing(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture fixture;
+        create(&fixture, fixture_types[t], 40, 37, 2);
+        fixture_check_omitted(&fixture);
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+a_number_that_is_not_finite_fails_its_task_only(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture fixture;
+        create(&fixture, fixture_types[t], 7, 5, 3);
+        fixture_set(fixture_types[t], fixture.inputs[0] + fixture.input_bytes[0], 34, -(long double)INFINITY);
+        fixture_run(&fixture, 0, 3);
+        assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
+        assert_int_equal(fixture.status[1], SHEAF_TASK_NOT_FINITE);
+        assert_int_equal(fixture.status[2], SHEAF_TASK_DONE);
+        assert_true(is_lu(&fixture, 0));
+        assert_true(is_lu(&fixture, 2));
+        fixture_destroy(&fixture);
+    }
+}
+
+static void
+splits_and_shared_operands_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture fixture;
+        create(&fixture, fixture_types[t], 67, 40, 5);
+        const struct sheaf_shape shape = fixture.problem.inputs[0].shape;
+        fixture_check_splits(&fixture);
+        fixture_destroy(&fixture);
+        fixture_check_shared(kernel_find("lu"), fixture_types[t], &shape, 1, 1);
+    }
+}
+
+static void
+costs_are_nominal(void **state)
+{
+    struct fixture fixture;
+    struct sheaf_cost cost = {0};
+    (void)state;
+    create(&fixture, SHEAF_F64, 5, 3, 1);
+    fixture.kernel->cost(&fixture.problem, &cost);
+    assert_true(fabs(cost.flops - 36.0) < 1e-9);
+    fixture_destroy(&fixture);
+    create(&fixture, SHEAF_C128, 3, 5, 1);
+    fixture.kernel->cost(&fixture.problem, &cost);
+    assert_true(fabs(cost.flops - 144.0) < 1e-9);
+    fixture_destroy(&fixture);
+}
+
+/* signature_match refuses all; a caller that asks all the same must not reach LAPACK. */
+static void
+a_problem_that_was_never_matched_is_refused(void **state)
+{
+    struct fixture fixture;
+    struct sheaf_batch batch = {.count = 1};
+    (void)state;
+    create(&fixture, SHEAF_C128, 3, 2, 1);
+    struct sheaf_shape *shape = &fixture.problem.inputs[0].shape;
+    *shape = fixture_matrix(INT_MAX, INT_MAX);
+    assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
+    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
+    *shape = fixture_matrix(1, (int64_t)INT_MAX + 1);
+    assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
+    *shape = fixture_matrix(3, 2);
+    fixture.problem.inputs[0].type = SHEAF_I32;
+    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
+    fixture_destroy(&fixture);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(factors_are_within_the_bound),
+        cmocka_unit_test(singular_matrices_are_no_failure),
+        cmocka_unit_test(the_check_sees_one_wrong_element),
+        cmocka_unit_test(a_known_result_is_exact),
+        cmocka_unit_test(types_follow_scipy),
+        cmocka_unit_test(outputs_not_asked_for_change_nothing),
+        cmocka_unit_test(a_number_that_is_not_finite_fails_its_task_only),
+        cmocka_unit_test(splits_and_shared_operands_give_the_same_bits),
+        cmocka_unit_test(costs_are_nominal),
+        cmocka_unit_test(a_problem_that_was_never_matched_is_refused),
+    };
+    blas_set_threads(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

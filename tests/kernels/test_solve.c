@@ -1,0 +1,254 @@
+#include "reference.h"
+
+#include "blas.h"
+#include "list.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* n right-hand sides by solve; n = 0: one by solve1. */
+static void
+create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count, uint32_t shared)
+{
+    const struct sheaf_shape shapes[] = {fixture_matrix(m, m), n ? fixture_matrix(m, n) : fixture_vector(m)};
+    fixture_create(fixture, kernel_find(n ? "solve" : "solve1"), type, shapes, 2, count, shared);
+}
+
+/* The 2-norm of column j of an (rows,columns). */
+static long double
+column_norm(int64_t rows, int64_t columns, const reference_number *a, int64_t j)
+{
+    long double sum = 0.0L;
+    for (int64_t i = 0; i < rows; i++)
+        sum += creall(a[i * columns + j] * conjl(a[i * columns + j]));
+    return sqrtl(sum);
+}
+
+/*
+ * Columns whose residual is outside the bound. |b - A x| <= gamma_3m |L| |U| |x| elementwise for the factors of A, and of A^T
+ * alike, which is what LAPACK factors (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., theorem 9.4);
+ * another m roundings are for triangular solves that multiply by reciprocals. The exact factors' magnitudes stand for the
+ * computed ones', with a factor of 2.
+ */
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
+{
+    enum sheaf_type type = fixture->problem.inputs[0].type;
+    const struct sheaf_shape *shape = &fixture->problem.inputs[1].shape;
+    int64_t m = shape->extent[0], n = shape->ndim == 2 ? shape->extent[1] : 1, wrong = 0;
+    reference_number *a = reference_load(type, fixture_input(fixture, 0, task), m * m);
+    reference_number *b = reference_load(type, fixture_input(fixture, 1, task), m * n);
+    reference_number *x = reference_load(type, fixture_output(fixture, 0, task), m * n);
+    reference_number *product = reference_multiply(m, m, n, a, x), *adjoint = reference_adjoint(m, m, a);
+    long double bound = 2.0L * reference_gamma(type, 4.0L * (long double)m) * reference_lu_norm(m, adjoint);
+    reference_subtract(product, b, m * n);
+    for (int64_t j = 0; j < n; j++)
+        wrong += !(column_norm(m, n, product, j) <= bound * column_norm(m, n, x, j));
+    free(adjoint);
+    free(product);
+    free(x);
+    free(b);
+    free(a);
+    return wrong;
+}
+
+/* (m, n) for solve, (m, 0) for solve1. */
+static const int64_t sizes[][2] = {{1, 0}, {2, 0}, {7, 0}, {65, 0}, {130, 0}, {1, 1},   {1, 7},
+                                   {2, 1}, {2, 3}, {7, 7}, {7, 65}, {65, 1},  {65, 40}, {130, 3}};
+
+static void
+residuals_are_within_the_bound(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2, 0);
+            fixture_run(&fixture, 0, 2);
+            for (int64_t task = 0; task < 2; task++) {
+                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+                assert_int_equal(fixture.info[task], 0);
+                assert_int_equal(count_wrong(&fixture, task), 0);
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* The Hilbert matrix, condition 1e13 for 10 rows, beyond f32: the residual is small all the same. */
+static void
+an_ill_conditioned_matrix_has_a_small_residual(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t n = 0; n < 4; n += 3) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], 10, n, 1, 0);
+            for (int64_t i = 0; i < 100; i++)
+                fixture_set(fixture_types[t], fixture.inputs[0], i, 1.0L / (long double)(i / 10 + i % 10 + 1));
+            fixture_run(&fixture, 0, 1);
+            assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
+            assert_int_equal(count_wrong(&fixture, 0), 0);
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+static void
+the_check_sees_one_wrong_element(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t n = 0; n < 4; n += 3) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], 37, n, 1, 0);
+            fixture_run(&fixture, 0, 1);
+            void *x = fixture_output(&fixture, 0, 0);
+            fixture_set(fixture_types[t], x, 5, fixture_get(fixture_types[t], x, 5) + 2.0L);
+            assert_int_equal(count_wrong(&fixture, 0), 1);
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/*
+ * A (1 2; 3 4; 5 6) with A = (0 2 0; 0 0 4; 1 0 0): A X puts 2 X_2, 4 X_3, X_1, and all steps are exact in binary. A
+ * transposed A, or interchanges in the wrong order, would show.
+ */
+static void
+a_known_solution_is_exact(void **state)
+{
+    static const double a[] = {0, 2, 0, 0, 0, 4, 1, 0, 0}, b[] = {6, 8, 20, 24, 1, 2}, x[] = {1, 2, 3, 4, 5, 6};
+    static const double b1[] = {6, 20, 1}, x1[] = {1, 3, 5};
+    struct fixture fixture;
+    (void)state;
+    create(&fixture, SHEAF_F64, 3, 2, 1, 0);
+    memcpy(fixture.inputs[0], a, sizeof a);
+    memcpy(fixture.inputs[1], b, sizeof b);
+    fixture_run(&fixture, 0, 1);
+    assert_memory_equal(fixture.outputs[0], x, sizeof x);
+    fixture_destroy(&fixture);
+    create(&fixture, SHEAF_F64, 3, 0, 1, 0);
+    memcpy(fixture.inputs[0], a, sizeof a);
+    memcpy(fixture.inputs[1], b1, sizeof b1);
+    fixture_run(&fixture, 0, 1);
+    assert_memory_equal(fixture.outputs[0], x1, sizeof x1);
+    fixture_destroy(&fixture);
+}
+
+static void
+failing_tasks_leave_the_others_right(void **state)
+{
+    static const double twice_the_row[] = {1, 2, 2, 4};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t n = 0; n < 4; n += 3) {
+            enum sheaf_type type = fixture_types[t];
+            struct fixture fixture;
+            create(&fixture, type, 2, n, 6, 0);
+            unsigned char *a = fixture.inputs[0], *b = fixture.inputs[1];
+            memset(a + fixture.input_bytes[0], 0, fixture.input_bytes[0]);
+            for (int i = 0; i < 4; i++)
+                fixture_set(type, a + 2 * fixture.input_bytes[0], i, twice_the_row[i]);
+            fixture_set(type, a + 3 * fixture.input_bytes[0], 3, -(long double)INFINITY);
+            fixture_set(type, b + 4 * fixture.input_bytes[1], 1, (long double)NAN);
+            fixture_run(&fixture, 0, 6);
+            static const uint8_t status[] = {SHEAF_TASK_DONE,       SHEAF_TASK_SINGULAR,   SHEAF_TASK_SINGULAR,
+                                             SHEAF_TASK_NOT_FINITE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_DONE};
+            static const int32_t info[] = {0, 1, 2, 0, 0, 0};
+            assert_memory_equal(fixture.status, status, sizeof status);
+            assert_memory_equal(fixture.info, info, sizeof info);
+            assert_int_equal(count_wrong(&fixture, 0), 0);
+            assert_int_equal(count_wrong(&fixture, 5), 0);
+            fixture_check_splits(&fixture);
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+static void
+a_shared_singular_matrix_fails_every_task(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    create(&fixture, SHEAF_F64, 3, 2, 3, 1);
+    memset(fixture.inputs[0], 0, fixture.input_bytes[0]);
+    fixture_run(&fixture, 0, 3);
+    for (int64_t task = 0; task < 3; task++) {
+        assert_int_equal(fixture.status[task], SHEAF_TASK_SINGULAR);
+        assert_int_equal(fixture.info[task], 1);
+    }
+    fixture_destroy(&fixture);
+}
+
+static void
+splits_and_shared_operands_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t n = 0; n < 80; n += 65) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], 67, n, 5, 0);
+            const struct sheaf_shape shapes[] = {fixture.problem.inputs[0].shape, fixture.problem.inputs[1].shape};
+            const struct sheaf_kernel *kernel = fixture.kernel;
+            fixture_check_splits(&fixture);
+            fixture_destroy(&fixture);
+            for (uint32_t shared = 1; shared < 4; shared++)
+                fixture_check_shared(kernel, fixture_types[t], shapes, 2, shared);
+        }
+    }
+}
+
+static void
+costs_are_nominal(void **state)
+{
+    struct fixture fixture;
+    struct sheaf_cost cost = {0};
+    (void)state;
+    create(&fixture, SHEAF_F64, 3, 5, 1, 0);
+    fixture.kernel->cost(&fixture.problem, &cost);
+    assert_true(fabs(cost.flops - (18.0 + 90.0)) < 1e-9);
+    fixture_destroy(&fixture);
+    create(&fixture, SHEAF_C64, 3, 0, 1, 0);
+    fixture.kernel->cost(&fixture.problem, &cost);
+    assert_true(fabs(cost.flops - 4.0 * (18.0 + 18.0)) < 1e-9);
+    fixture_destroy(&fixture);
+}
+
+/* signature_match refuses all; a caller that asks all the same must not reach LAPACK. */
+static void
+a_problem_that_was_never_matched_is_refused(void **state)
+{
+    struct fixture fixture;
+    struct sheaf_batch batch = {.count = 1};
+    (void)state;
+    create(&fixture, SHEAF_F64, 3, 2, 1, 0);
+    for (int64_t m = INT64_C(2147483647); m <= INT64_C(2147483648); m++) {
+        fixture.problem.inputs[0].shape.extent[0] = m;
+        assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
+        assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
+    }
+    fixture.problem.inputs[0].shape.extent[0] = 3;
+    fixture.problem.inputs[0].type = SHEAF_I32;
+    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
+    fixture_destroy(&fixture);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(residuals_are_within_the_bound),
+        cmocka_unit_test(an_ill_conditioned_matrix_has_a_small_residual),
+        cmocka_unit_test(the_check_sees_one_wrong_element),
+        cmocka_unit_test(a_known_solution_is_exact),
+        cmocka_unit_test(failing_tasks_leave_the_others_right),
+        cmocka_unit_test(a_shared_singular_matrix_fails_every_task),
+        cmocka_unit_test(splits_and_shared_operands_give_the_same_bits),
+        cmocka_unit_test(costs_are_nominal),
+        cmocka_unit_test(a_problem_that_was_never_matched_is_refused),
+    };
+    blas_set_threads(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
