@@ -22,7 +22,7 @@ static const char *const p_choices[] = {"2", "-2", "fro", "1", "inf", NULL};
 
 /* What settles a class: either singular values, or an inverse, which stands at the workspace's start. */
 struct cond_layout {
-    bool spectral;
+    matrix_norm_function *norm; /* NULL: by singular values */
     struct gesdd gesdd;
     struct sheaf_problem inverse;
     size_t inverse_work_offset;
@@ -33,10 +33,10 @@ static bool
 cond_lay_out(const struct sheaf_problem *problem, struct cond_layout *layout)
 {
     const struct sheaf_array *a = &problem->inputs[0];
-    int64_t p = problem->parameters[0].integer, count;
+    int64_t count;
     memset(layout, 0, sizeof *layout);
-    layout->spectral = p == P_TWO || p == P_MINUS_TWO;
-    if (layout->spectral) {
+    layout->norm = norm_of_p[problem->parameters[0].integer];
+    if (!layout->norm) {
         bool fits = gesdd_prepare(a->type, a->shape.extent[0], a->shape.extent[1], false, &layout->gesdd);
         layout->bytes = layout->gesdd.bytes;
         return fits;
@@ -84,10 +84,8 @@ cond_infer(struct sheaf_problem *problem, struct sheaf_error *error)
 
 /* The quotient of the greatest and the least singular value; 0 / 0 counts as infinite, as in numpy. */
 static enum sheaf_task_status
-cond_by_values(const struct cond_layout *layout, bool inverted, const void *a, char *workspace, double *cond,
-               int32_t *info)
+cond_by_values(const struct gesdd *gesdd, bool inverted, const void *a, void *workspace, double *cond, int32_t *info)
 {
-    const struct gesdd *gesdd = &layout->gesdd;
     enum sheaf_task_status status = gesdd_compute(gesdd, a, NULL, NULL, NULL, workspace, info);
     if (status != SHEAF_TASK_DONE)
         return status;
@@ -97,8 +95,7 @@ cond_by_values(const struct cond_layout *layout, bool inverted, const void *a, c
 }
 
 static enum sheaf_task_status
-cond_by_inverse(const struct cond_layout *layout, matrix_norm_function *norm, const void *a, char *workspace,
-                double *cond, int32_t *info)
+cond_by_inverse(const struct cond_layout *layout, const void *a, char *workspace, double *cond, int32_t *info)
 {
     const struct sheaf_array *array = &layout->inverse.inputs[0];
     int64_t m = array->shape.extent[0];
@@ -121,7 +118,7 @@ cond_by_inverse(const struct cond_layout *layout, matrix_norm_function *norm, co
     }
     if (status != SHEAF_TASK_DONE)
         return (enum sheaf_task_status)status;
-    double product = norm(array->type, a, m, m) * norm(array->type, workspace, m, m);
+    double product = layout->norm(array->type, a, m, m) * layout->norm(array->type, workspace, m, m);
     if (!isnan(product))
         *cond = product;
     return SHEAF_TASK_DONE;
@@ -131,7 +128,7 @@ static enum sheaf_status
 cond_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
 {
     struct cond_layout layout;
-    int64_t p = problem->parameters[0].integer;
+    bool inverted = problem->parameters[0].integer == P_MINUS_TWO;
     if (!cond_lay_out(problem, &layout))
         return SHEAF_INTERNAL;
     for (int64_t task = 0; task < batch->count; task++) {
@@ -139,9 +136,9 @@ cond_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
         void *result = batch_output(batch, 0, task);
         int32_t *info = &batch->info[task];
         double cond = 0.0;
-        enum sheaf_task_status status =
-            layout.spectral ? cond_by_values(&layout, p == P_MINUS_TWO, a, batch->workspace, &cond, info)
-                            : cond_by_inverse(&layout, norm_of_p[p], a, batch->workspace, &cond, info);
+        enum sheaf_task_status status = layout.norm
+                                            ? cond_by_inverse(&layout, a, batch->workspace, &cond, info)
+                                            : cond_by_values(&layout.gesdd, inverted, a, batch->workspace, &cond, info);
         batch->status[task] = (uint8_t)status;
         if (status == SHEAF_TASK_DONE && result)
             element_set(element_real_type(problem->inputs[0].type), result, 0, cond);

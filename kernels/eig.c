@@ -170,14 +170,15 @@ eig_unpack(const struct eig_layout *layout, const struct eig_arrays *arrays, voi
 }
 
 static enum sheaf_task_status
-eig_task(const struct eig_layout *layout, const void *a, void *w, void *v, char *workspace, int32_t *info)
+eig_task(const struct eig_layout *layout, const void *a, void *w, void *v, void *workspace, int32_t *info)
 {
+    char *start = workspace;
     const struct eig_arrays arrays = {
-        .a = workspace + layout->matrix_offset,
-        .w = workspace + layout->values_offset,
-        .vectors = workspace + layout->vectors_offset,
-        .work = workspace + layout->work_offset,
-        .rwork = workspace + layout->rwork_offset,
+        .a = start + layout->matrix_offset,
+        .w = start + layout->values_offset,
+        .vectors = start + layout->vectors_offset,
+        .work = start + layout->work_offset,
+        .rwork = start + layout->rwork_offset,
     };
     if (!is_finite(layout->type, a, (int64_t)layout->m * layout->m))
         return SHEAF_TASK_NOT_FINITE;

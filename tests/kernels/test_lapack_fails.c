@@ -35,11 +35,12 @@ void
 dgesdd_(const char *job, const int *m, const int *n, void *a, const int *lda, void *s, void *u, const int *ldu,
         void *vt, const int *ldvt, void *work, const int *lwork, int *iwork, int *info, size_t job_length)
 {
-    (void)job, (void)m, (void)n, (void)a, (void)lda, (void)u, (void)ldu, (void)vt, (void)ldvt, (void)iwork;
+    (void)job, (void)m, (void)n, (void)a, (void)lda, (void)u, (void)ldu, (void)vt, (void)ldvt;
     (void)job_length;
     if (answer_query(lwork, work, info))
         return;
     *(double *)s = 1.0;
+    *iwork = 0;
     *info = next_info();
 }
 
@@ -55,10 +56,12 @@ void
 dsyevd_(const char *job, const char *uplo, const int *n, void *a, const int *lda, void *w, void *work, const int *lwork,
         int *iwork, const int *liwork, int *info, size_t job_length, size_t uplo_length)
 {
-    (void)job, (void)uplo, (void)n, (void)a, (void)lda, (void)w, (void)iwork, (void)liwork, (void)job_length;
+    (void)job, (void)uplo, (void)n, (void)a, (void)lda, (void)w, (void)liwork, (void)job_length;
     (void)uplo_length;
-    if (!answer_query(lwork, work, info))
-        *info = next_info();
+    if (answer_query(lwork, work, info))
+        return;
+    *iwork = 0;
+    *info = next_info();
 }
 
 void
