@@ -193,32 +193,26 @@ lstsq_write_residuals(const struct lstsq_layout *layout, const void *b, int rank
 /* outputs: NULL where not asked for */
 static enum sheaf_task_status
 lstsq_task(const struct lstsq_layout *layout, double rcond, const void *a, const void *b,
-           void *const outputs[LSTSQ_OUTPUTS], char *workspace, int32_t *info)
+           void *const outputs[LSTSQ_OUTPUTS], const struct lstsq_arrays *arrays, int32_t *info)
 {
     const struct lstsq_type *type = &lstsq_of_type[layout->type];
-    const struct lstsq_arrays arrays = {.a = workspace + layout->a_offset,
-                                        .b = workspace + layout->b_offset,
-                                        .s = workspace + layout->s_offset,
-                                        .work = workspace + layout->work_offset,
-                                        .rwork = workspace + layout->rwork_offset,
-                                        .iwork = (int *)(workspace + layout->iwork_offset)};
     const int64_t m = layout->m, n = layout->n, k = layout->k;
     int rank = 0;
     if (!is_finite(layout->type, a, m * n) || !is_finite(layout->type, b, m * k))
         return SHEAF_TASK_NOT_FINITE;
-    type->transpose(m, n, a, n, arrays.a, m);
-    type->transpose(m, k, b, k, arrays.b, layout->longer);
-    lstsq_call(layout, &arrays, rcond, layout->lwork, &rank, info);
+    type->transpose(m, n, a, n, arrays->a, m);
+    type->transpose(m, k, b, k, arrays->b, layout->longer);
+    lstsq_call(layout, arrays, rcond, layout->lwork, &rank, info);
     if (*info)
         return *info > 0 ? SHEAF_TASK_NOT_CONVERGED : SHEAF_TASK_KERNEL_FAILED;
     if (outputs[LSTSQ_X])
-        type->transpose(k, n, arrays.b, layout->longer, outputs[LSTSQ_X], k);
+        type->transpose(k, n, arrays->b, layout->longer, outputs[LSTSQ_X], k);
     if (outputs[LSTSQ_RESIDUALS])
-        lstsq_write_residuals(layout, arrays.b, rank, outputs[LSTSQ_RESIDUALS]);
+        lstsq_write_residuals(layout, arrays->b, rank, outputs[LSTSQ_RESIDUALS]);
     if (outputs[LSTSQ_RANK])
         *(int64_t *)outputs[LSTSQ_RANK] = rank;
     if (outputs[LSTSQ_S])
-        memcpy(outputs[LSTSQ_S], arrays.s, (size_t)layout->shorter * sheaf_type_size(layout->real));
+        memcpy(outputs[LSTSQ_S], arrays->s, (size_t)layout->shorter * sheaf_type_size(layout->real));
     return SHEAF_TASK_DONE;
 }
 
@@ -228,6 +222,13 @@ lstsq_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
     struct lstsq_layout layout;
     if (!lstsq_of_type[problem->inputs[0].type].transpose || !lstsq_lay_out(problem, &layout))
         return SHEAF_INTERNAL;
+    char *workspace = batch->workspace;
+    const struct lstsq_arrays arrays = {.a = workspace + layout.a_offset,
+                                        .b = workspace + layout.b_offset,
+                                        .s = workspace + layout.s_offset,
+                                        .work = workspace + layout.work_offset,
+                                        .rwork = workspace + layout.rwork_offset,
+                                        .iwork = (int *)(workspace + layout.iwork_offset)};
     double rcond = problem->parameters[LSTSQ_RCOND].real;
     if (rcond < 0.0)
         rcond = (layout.real == SHEAF_F32 ? (double)FLT_EPSILON : DBL_EPSILON) * layout.longer;
@@ -235,9 +236,8 @@ lstsq_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
         void *outputs[LSTSQ_OUTPUTS];
         for (int i = 0; i < LSTSQ_OUTPUTS; i++)
             outputs[i] = batch_output(batch, i, task);
-        batch->status[task] =
-            (uint8_t)lstsq_task(&layout, rcond, batch_input(batch, 0, task), batch_input(batch, 1, task), outputs,
-                                batch->workspace, &batch->info[task]);
+        batch->status[task] = (uint8_t)lstsq_task(&layout, rcond, batch_input(batch, 0, task),
+                                                  batch_input(batch, 1, task), outputs, &arrays, &batch->info[task]);
     }
     return SHEAF_OK;
 }

@@ -127,8 +127,10 @@ an_ill_conditioned_matrix_has_a_small_residual(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
         create(&fixture, fixture_types[t], 5, 1);
-        for (int64_t i = 0; i < 25; i++)
-            fixture_set(fixture_types[t], fixture.inputs[0], i, 1.0L / (long double)(i / 5 + i % 5 + 1));
+        for (int64_t row = 0; row < 5; row++)
+            for (int64_t column = 0; column < 5; column++)
+                fixture_set(fixture_types[t], fixture.inputs[0], row * 5 + column,
+                            1.0L / (long double)(row + column + 1));
         fixture_run(&fixture, 0, 1);
         assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
         assert_int_equal(count_wrong(&fixture, 0), 0);

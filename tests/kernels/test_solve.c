@@ -85,8 +85,10 @@ an_ill_conditioned_matrix_has_a_small_residual(void **state)
         for (int64_t n = 0; n < 4; n += 3) {
             struct fixture fixture;
             create(&fixture, fixture_types[t], 10, n, 1, 0);
-            for (int64_t i = 0; i < 100; i++)
-                fixture_set(fixture_types[t], fixture.inputs[0], i, 1.0L / (long double)(i / 10 + i % 10 + 1));
+            for (int64_t row = 0; row < 10; row++)
+                for (int64_t column = 0; column < 10; column++)
+                    fixture_set(fixture_types[t], fixture.inputs[0], row * 10 + column,
+                                1.0L / (long double)(row + column + 1));
             fixture_run(&fixture, 0, 1);
             assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
             assert_int_equal(count_wrong(&fixture, 0), 0);

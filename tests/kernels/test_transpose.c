@@ -34,7 +34,8 @@ value_at(int64_t index)
 static void *
 create(enum sheaf_type type, int64_t count)
 {
-    void *array = calloc((size_t)count, sheaf_type_size(type));
+    const size_t bytes = (size_t)count * sheaf_type_size(type);
+    void *array = calloc(bytes > 0 ? bytes : 1, 1);
     assert_non_null(array);
     return array;
 }
