@@ -63,7 +63,7 @@ sanitize() {
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     # libraries that were built without it would be taken for racing with themselves
     export TSAN_OPTIONS=ignore_noninstrumented_modules=1
-    build asan && run_tests asan --label-regex '^(unit|mpi)$'
+    build asan && run_tests asan --label-regex '^(unit|sanitize)$'
     build tsan && run_tests tsan --label-regex '^tsan$'
     no_randomisation=()
 }
