@@ -9,6 +9,7 @@
 #include "narrow.h"
 #include "workspace.h"
 
+#include <float.h>
 #include <math.h>
 
 static lapack_getrf *const getrf_of_type[SHEAF_TYPE_COUNT] = {
@@ -93,23 +94,70 @@ multiply_diagonal(const struct det_layout *layout, const void *matrix, const int
     return product;
 }
 
+/* Factor what stands in the workspace. @return 0 or LAPACK's info where it is negative */
+static int
+factor(const struct det_layout *layout, char *workspace, struct product *det)
+{
+    void *matrix = workspace + layout->matrix_offset;
+    int *pivots = (int *)(workspace + layout->pivots_offset), info = 0;
+    getrf_of_type[layout->type](&layout->m, &layout->m, matrix, &layout->m, pivots, &info);
+    if (info < 0)
+        return info;
+    /* A zero pivot is an answer here: behind it LAPACK's factors mean nothing. */
+    *det = info > 0 ? (struct product){.mantissa = 0.0} : multiply_diagonal(layout, matrix, pivots);
+    return 0;
+}
+
+/*
+ * Copy a matrix, multiplied by the power of two that puts its largest part at the middle of the type's upper half: from
+ * there factors have room to grow, and pivots to be small.
+ * @return false where a number was not only scaled, but rounded
+ */
+static bool
+copy_scaled(const struct det_layout *layout, const void *a, void *copy, int *exponent)
+{
+    int64_t count = (int64_t)layout->m * layout->m;
+    double greatest = 0.0;
+    bool exact = true;
+    for (int64_t i = 0; i < count; i++) {
+        double complex z = element_get(layout->type, a, i);
+        greatest = fmax(greatest, fmax(fabs(creal(z)), fabs(cimag(z))));
+    }
+    (void)frexp(greatest, exponent);
+    *exponent -= (element_real_type(layout->type) == SHEAF_F32 ? FLT_MAX_EXP : DBL_MAX_EXP) / 2;
+    for (int64_t i = 0; i < count; i++) {
+        double complex z = element_get(layout->type, a, i);
+        element_set(layout->type, copy, i, CMPLX(ldexp(creal(z), -*exponent), ldexp(cimag(z), -*exponent)));
+        double complex scaled = element_get(layout->type, copy, i);
+        exact = exact && ldexp(creal(scaled), *exponent) == creal(z) && ldexp(cimag(scaled), *exponent) == cimag(z);
+    }
+    return exact;
+}
+
+static bool
+product_is_finite(const struct product *product)
+{
+    return isfinite(creal(product->mantissa)) && isfinite(cimag(product->mantissa));
+}
+
 static enum sheaf_task_status
 det_task(const struct det_layout *layout, const void *a, char *workspace, struct product *det, int32_t *info)
 {
     void *matrix = workspace + layout->matrix_offset;
-    int *pivots = (int *)(workspace + layout->pivots_offset), pivot_info = 0;
     int64_t count = (int64_t)layout->m * layout->m;
     if (!is_finite(layout->type, a, count))
         return SHEAF_TASK_NOT_FINITE;
     memcpy(matrix, a, (size_t)count * sheaf_type_size(layout->type));
-    getrf_of_type[layout->type](&layout->m, &layout->m, matrix, &layout->m, pivots, &pivot_info);
-    if (pivot_info < 0) {
-        *info = pivot_info;
-        return SHEAF_TASK_KERNEL_FAILED;
+    *info = factor(layout, workspace, det);
+    /* Near the ends of the type's range factors, or a pivot's reciprocal, overflow: once more, in the middle of it. */
+    if (*info == 0 && !product_is_finite(det)) {
+        int exponent;
+        if (!copy_scaled(layout, a, matrix, &exponent))
+            return SHEAF_TASK_KERNEL_FAILED;
+        *info = factor(layout, workspace, det);
+        det->exponent += (int64_t)exponent * layout->m;
     }
-    /* A zero pivot is an answer here: behind it LAPACK's factors mean nothing. */
-    *det = pivot_info > 0 ? (struct product){.mantissa = 0.0} : multiply_diagonal(layout, matrix, pivots);
-    return SHEAF_TASK_DONE;
+    return *info == 0 && product_is_finite(det) ? SHEAF_TASK_DONE : SHEAF_TASK_KERNEL_FAILED;
 }
 
 static double
@@ -181,7 +229,9 @@ const struct sheaf_kernel kernel_det = {
         "det(A). 2/3 m^3 flops (complex: 8/3 m^3). LAPACK getrf; the diagonal's product is kept in range by an "
         "exponent\n"
         "of its own, so that only the result itself can overflow (to infinity) or underflow (to 0).\n"
-        "As numpy.linalg.det. A singular matrix gives 0 and does not fail; one that is not finite fails by itself.\n",
+        "As numpy.linalg.det. A singular matrix gives 0 and does not fail. One that is not finite fails by itself, and "
+        "so\n"
+        "(kernel failed) does one whose numbers and pivots span the type's whole range.\n",
     .signature = "(m,m)->()",
     .output_names = det_outputs,
     .accepts = SHEAF_TYPES_FLOATING,
@@ -199,7 +249,9 @@ const struct sheaf_kernel kernel_slogdet = {
     .documentation =
         "det(A) = sign exp(logabsdet). 2/3 m^3 flops (complex: 8/3 m^3). LAPACK getrf.\n"
         "As numpy.linalg.slogdet: sign is 1 or -1, of a complex matrix a complex number of size 1; a singular matrix\n"
-        "gives sign 0 and logabsdet -infinity and does not fail. One that is not finite fails by itself.\n",
+        "gives sign 0 and logabsdet -infinity and does not fail. One that is not finite fails by itself, and so "
+        "(kernel\n"
+        "failed) does one whose numbers and pivots span the type's whole range.\n",
     .signature = "(m,m)->(),()",
     .output_names = slogdet_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

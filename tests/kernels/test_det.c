@@ -316,6 +316,43 @@ only_the_result_can_overflow(void **state)
     }
 }
 
+/* Factors that overflow, and pivots whose reciprocals do, at both ends of the range; the last one cannot be helped. */
+static void
+factors_may_leave_the_range(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        bool single = fixture_unit_roundoff(fixture_types[t]) > 1e-10L;
+        double huge = single ? 0x1p127 : 0x1p1023, tiny = single ? 0x1p-149 : 0x1p-1074;
+        const double growing[] = {huge, huge, 0, -huge, huge, 0, 0, 0, huge};
+        const double subnormal[] = {3 * tiny, 4 * tiny, 0, 2 * tiny, 5 * tiny, 0, 0, 0, tiny};
+        const double singular[] = {tiny, 2 * tiny, 0, tiny, 2 * tiny, 0, 0, 0, tiny};
+        const double graded[] = {1, 0, 0, 0, tiny, 0, 0, 0, 1}, hopeless[] = {huge, 0, 0, 0, tiny, 0, 0, 0, 1};
+        struct fixture fixture;
+        create(&fixture, "slogdet", fixture_types[t], 3, 5);
+        set_task(&fixture, 0, growing);
+        set_task(&fixture, 1, subnormal);
+        set_task(&fixture, 2, graded);
+        set_task(&fixture, 3, singular);
+        set_task(&fixture, 4, hopeless);
+        fixture_run(&fixture, 0, 5);
+        long double exact[] = {logl(2.0L) + 3.0L * logl((long double)huge), logl(7.0L) + 3.0L * logl((long double)tiny),
+                               logl((long double)tiny)};
+        for (int64_t task = 0; task < 3; task++) {
+            long double found = creall(output(&fixture, LOGARITHM, task));
+            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+            assert_true(output(&fixture, SIGN, task) == 1.0L);
+            assert_true(fabsl(found / exact[task] - 1.0L) <= 4.0L * fixture_unit_roundoff(fixture_types[t]));
+        }
+        assert_int_equal(fixture.status[3], SHEAF_TASK_DONE);
+        assert_true(output(&fixture, SIGN, 3) == 0.0L);
+        assert_int_equal(fixture.status[4], SHEAF_TASK_KERNEL_FAILED);
+        assert_int_equal(fixture.info[4], 0);
+        fixture_check_splits(&fixture);
+        fixture_destroy(&fixture);
+    }
+}
+
 static void
 a_number_that_is_not_finite_fails_its_task_only(void **state)
 {
@@ -406,6 +443,7 @@ main(void)
         cmocka_unit_test(known_determinants_are_exact),
         cmocka_unit_test(a_complex_determinant_has_its_phase),
         cmocka_unit_test(only_the_result_can_overflow),
+        cmocka_unit_test(factors_may_leave_the_range),
         cmocka_unit_test(a_number_that_is_not_finite_fails_its_task_only),
         cmocka_unit_test(splits_shared_operands_and_omitted_outputs_give_the_same_bits),
         cmocka_unit_test(costs_are_nominal),
