@@ -46,9 +46,10 @@ norm(const reference_number *a, int64_t m, int p)
 }
 
 /*
- * U diag(s) V^H with known s has the known inverse V diag(1/s) U^H; of both the norms are known. Its rounding to the type, and
- * the computation's own error, change A by at most d = bound ||A||_F, and a condition number by at most the factor (1 + d/s_k)
- * / (1 - d/s_k), near 1 + 2 d/s_k, twice (in 2-norm Weyl; else as the inverse: Golub and Van Loan, theorem 2.3.4).
+ * U diag(s) V^H with known s has the known inverse V diag(1/s) U^H; of both the norms are known. Its rounding to the type,
+ * and the computation's own error, change A by at most d = bound ||A||_F. That changes singular values by d (Weyl), and the
+ * inverse by no more than the factor 1 / (1 - d/s_k) (Golub and Van Loan, theorem 2.3.4): a condition number by no more
+ * than (1 + d/s_k) / (1 - d/s_k), near 1 + 2 d/s_k; the inverse's own error is another such factor.
  */
 static void
 check_known(enum sheaf_type type, int p, int64_t m, int64_t n)
