@@ -66,13 +66,11 @@ const struct sheaf_kernel kernel_cholesky = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "cholesky",
     .text = "lower Cholesky factor L of A = L L^H",
-    .documentation = "L, lower with a positive diagonal, of A = L L^H. 1/3 m^3 flops (complex: 4/3 m^3). LAPACK potrf; "
-                     "its upper factor\n"
-                     "of A^T, read by rows, is L. As numpy.linalg.cholesky: only the lower triangle of A is read, and "
-                     "the imaginary\n"
-                     "parts of the diagonal count as 0; above the diagonal L is 0. A that is not positive definite "
-                     "(info: the order of\n"
-                     "the first leading minor that is not positive) or not finite fails by itself.\n",
+    .documentation = "L, lower with a positive diagonal, of A = L L^H. 1/3 m^3 flops (complex: 4/3 m^3). LAPACK\n"
+                     "potrf; its upper factor of A^T, read by rows, is L.\n"
+                     "As numpy.linalg.cholesky: only the lower triangle of A is read, and the imaginary parts of\n"
+                     "the diagonal count as 0; above the diagonal L is 0. A that is not positive definite (info:\n"
+                     "the order of the first leading minor that is not positive) or not finite fails by itself.\n",
     .signature = "(m,m)->(m,m)",
     .output_names = cholesky_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

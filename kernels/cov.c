@@ -129,13 +129,13 @@ const struct sheaf_kernel kernel_cov = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "cov",
     .text = "covariance matrix of variables in rows, exactly symmetric or Hermitian",
-    .documentation =
-        "C_ij = sum over k of (x_ik - mean_i) conj(x_jk - mean_j) / (n - ddof): rows are variables, columns "
-        "observations.\n"
-        "m n (m + 5) flops (complex: 4 m n (m + 3)). A centred copy, BLAS syrk or herk, then the other triangle is\n"
-        "copied: C is exactly symmetric or Hermitian, its diagonal real. As numpy.cov, whose ddof is 1 unless said; "
-        "always\n"
-        "a matrix, (1,1) for one variable. No more columns than ddof: refused. No task fails.\n",
+    .documentation = "C_ij = sum over k of (x_ik - mean_i) conj(x_jk - mean_j) / (n - ddof): rows are variables,\n"
+                     "columns observations. m n (m + 5) flops (complex: 4 m n (m + 3)). A centred copy, BLAS syrk\n"
+                     "or herk, then the other triangle is copied: C is exactly symmetric or Hermitian, its diagonal\n"
+                     "real.\n"
+                     "As numpy.cov, whose ddof is 1 unless said, but of the input's type (NumPy widens f32 and\n"
+                     "c64), and always a matrix, (1,1) for one variable. No more columns than ddof: refused. NaN\n"
+                     "and infinity in a row spread to its row and column of C; no task fails.\n",
     .signature = "(m,n)->(m,m)",
     .output_names = cov_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

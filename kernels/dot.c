@@ -64,11 +64,10 @@ const struct sheaf_kernel kernel_dot = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "dot",
     .text = "product of two vectors, sum of x_i y_i",
-    .documentation =
-        "r = sum of x_i y_i, nothing conjugated. 2 k flops (complex: 8 k). BLAS dot and dotu, one call a task, always "
-        "on\n"
-        "one core; bound by memory bandwidth. As numpy.dot of two vectors. NaN and infinity in the input spread as\n"
-        "IEEE 754 says; no task fails.\n",
+    .documentation = "r = sum of x_i y_i, nothing conjugated. 2 k flops (complex: 8 k). BLAS dot and dotu, one call\n"
+                     "a task, always on one core; bound by memory bandwidth.\n"
+                     "As numpy.dot of two vectors. NaN and infinity in the input spread as IEEE 754 says; no task\n"
+                     "fails.\n",
     .signature = "(k),(k)->()",
     .output_names = dot_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

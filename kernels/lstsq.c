@@ -250,15 +250,13 @@ const struct sheaf_kernel kernel_lstsq = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "lstsq",
     .text = "least squares of least norm, many right-hand sides",
-    .documentation =
-        "x (n,k): for each column of B the x of least norm among those that make |B - A x| least; residuals (k): that\n"
-        "length squared, where the rank is n and m > n, else NaN; rank (i64) of A; s (min(m, n)): its singular "
-        "values,\n"
-        "descending. 4 m n^2 - 4/3 n^3 flops or, if less, 2 m n^2 + 2 n^3, and 4 m n k + 2 n^2 k, for m >= n, about\n"
-        "(complex: 4 times). LAPACK gelsd on transposed copies.\n"
-        "As numpy.linalg.lstsq with rcond None; residuals NaN where NumPy gives an empty array. A or B that is not "
-        "finite,\n"
-        "or whose SVD does not converge (info: gelsd's), fails by itself.\n",
+    .documentation = "x (n,k): for each column of B the x of least norm among those that make |B - A x| least;\n"
+                     "residuals (k): that length squared, where the rank is n and m > n, else NaN; rank (i64) of A;\n"
+                     "s (min(m, n)): its singular values, descending. 4 m n^2 - 4/3 n^3 flops or, if less, 2 m n^2\n"
+                     "+ 2 n^3, and 4 m n k + 2 n^2 k, for m >= n, about (complex: 4 times). LAPACK gelsd on\n"
+                     "transposed copies.\n"
+                     "As numpy.linalg.lstsq with rcond None; residuals NaN where NumPy gives an empty array. A or B\n"
+                     "that is not finite, or whose SVD does not converge (info: gelsd's), fails by itself.\n",
     .signature = "(m,n),(m,k)->(n,k),(k),(),(s)",
     .output_names = lstsq_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

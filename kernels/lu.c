@@ -162,11 +162,10 @@ const struct sheaf_kernel kernel_lu = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "lu",
     .text = "LU decomposition with partial pivoting, A = P L U",
-    .documentation =
-        "p (m,m) a permutation, l (m,k) unit lower, u (k,n) upper, A = P L U, k = min(m, n). m n^2 - 1/3 n^3 flops "
-        "for\n"
-        "m >= n (complex: 4 times). LAPACK getrf on a transposed copy. As scipy.linalg.lu; p is of the real type. An\n"
-        "exactly singular A is no failure: u has a zero on its diagonal. A that is not finite fails by itself.\n",
+    .documentation = "p (m,m) a permutation, l (m,k) unit lower, u (k,n) upper, A = P L U, k = min(m, n). m n^2 -\n"
+                     "1/3 n^3 flops for m >= n (complex: 4 times). LAPACK getrf on a transposed copy.\n"
+                     "As scipy.linalg.lu; p is of the real type. An exactly singular A is no failure: u has a zero\n"
+                     "on its diagonal. A that is not finite fails by itself.\n",
     .signature = "(m,n)->(m,m),(m,k),(k,n)",
     .output_names = lu_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

@@ -67,8 +67,8 @@ const struct sheaf_kernel kernel_matvec = {
     .name = "matvec",
     .text = "matrix times vector, A x",
     .documentation = "y = A x. 2 m n flops (complex: 8 m n). BLAS gemv, one call a task; bound by memory bandwidth.\n"
-                     "As numpy.matmul of a matrix and a vector. NaN and infinity in the input spread as IEEE 754 says; "
-                     "no task fails.\n",
+                     "As numpy.matmul of a matrix and a vector. NaN and infinity in the input spread as IEEE 754\n"
+                     "says; no task fails.\n",
     .signature = "(m,n),(n)->(m)",
     .output_names = matvec_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

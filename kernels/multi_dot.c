@@ -179,13 +179,11 @@ const struct sheaf_kernel kernel_multi_dot = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "multi_dot",
     .text = "product of 2 to 16 matrices in the cheapest order",
-    .documentation =
-        "R = A B C ..., 2 to 16 matrices. Flops: those of the cheapest order of products, found by dynamic "
-        "programming\n"
-        "(Godbole 1973) from the extents alone; of equally cheap orders the one whose first factor is shortest: A (B "
-        "C).\n"
-        "BLAS gemm, one call a product. As numpy.linalg.multi_dot of matrices; a vector is a matrix with one row or\n"
-        "column. NaN and infinity in the input spread as IEEE 754 says; no task fails.\n",
+    .documentation = "R = A B C ..., 2 to 16 matrices. Flops: those of the cheapest order of products, found by\n"
+                     "dynamic programming (Godbole 1973) from the extents alone; of equally cheap orders the one\n"
+                     "whose first factor is shortest: A (B C). BLAS gemm, one call a product.\n"
+                     "As numpy.linalg.multi_dot of matrices; a vector is a matrix with one row or column. NaN and\n"
+                     "infinity in the input spread as IEEE 754 says; no task fails.\n",
     .signature = "(a,b),(c,d),...->(a,z)",
     .output_names = multi_dot_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

@@ -61,11 +61,10 @@ const struct sheaf_kernel kernel_outer = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "outer",
     .text = "outer product of two vectors, x y^T",
-    .documentation = "R = x y^T, R_ij = x_i y_j, nothing conjugated. m n flops (complex: 6 m n). No library: one "
-                     "rounded product an\n"
-                     "element (complex: a rounded sum of two), always on one core; bound by the bandwidth of writing. "
-                     "As numpy.outer.\n"
-                     "NaN and infinity in the input spread as IEEE 754 says; no task fails.\n",
+    .documentation = "R = x y^T, R_ij = x_i y_j, nothing conjugated. m n flops (complex: 6 m n). No library: one\n"
+                     "rounded product an element (complex: a rounded sum of two), always on one core; bound by the\n"
+                     "bandwidth of writing.\n"
+                     "As numpy.outer. NaN and infinity in the input spread as IEEE 754 says; no task fails.\n",
     .signature = "(m),(n)->(m,n)",
     .output_names = outer_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

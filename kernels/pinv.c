@@ -161,13 +161,11 @@ const struct sheaf_kernel kernel_pinv = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "pinv",
     .text = "Moore-Penrose pseudo-inverse",
-    .documentation =
-        "X = V S^+ U^H of A = U S V^H, (n,m), where S^+ holds 1/s for each s greater than rcond times the greatest, "
-        "else 0.\n"
-        "Flops: the reduced SVD's and 2 m n k, k = min(m, n) (complex: 4 times). LAPACK gesdd, BLAS gemm.\n"
-        "As numpy.linalg.pinv, whose rcond is 1e-15 unless said, for f32 and c64 too. A that is not finite, or whose "
-        "SVD\n"
-        "does not converge (info: gesdd's), fails by itself.\n",
+    .documentation = "X = V S^+ U^H of A = U S V^H, (n,m), where S^+ holds 1/s for each s greater than rcond times\n"
+                     "the greatest, else 0. Flops: the reduced SVD's and 2 m n k, k = min(m, n) (complex: 4 times).\n"
+                     "LAPACK gesdd, BLAS gemm.\n"
+                     "As numpy.linalg.pinv, whose rcond is 1e-15 unless said, for f32 and c64 too. A that is not\n"
+                     "finite, or whose SVD does not converge (info: gesdd's), fails by itself.\n",
     .signature = "(m,n)->(n,m)",
     .output_names = pinv_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

@@ -144,13 +144,11 @@ const struct sheaf_kernel kernel_qr = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "qr",
     .text = "reduced QR decomposition A = Q R",
-    .documentation = "q (m,k) with orthonormal columns and r (k,n) upper triangular, A = Q R, k = min(m, n). 4 m n^2 - "
-                     "4/3 n^3 flops for\n"
-                     "m >= n, about (complex: 4 times). LAPACK geqrf and orgqr or ungqr on a transposed copy; with "
-                     "only r asked for,\n"
-                     "geqrf alone. As numpy.linalg.qr, mode reduced: the diagonal of R is real, of the signs that "
-                     "LAPACK gives, often\n"
-                     "negative. Any rank. A that is not finite fails by itself.\n",
+    .documentation = "q (m,k) with orthonormal columns and r (k,n) upper triangular, A = Q R, k = min(m, n). 4 m\n"
+                     "n^2 - 4/3 n^3 flops for m >= n, about (complex: 4 times). LAPACK geqrf and orgqr or ungqr on\n"
+                     "a transposed copy; with only r asked for, geqrf alone.\n"
+                     "As numpy.linalg.qr, mode reduced: the diagonal of R is real, of the signs that LAPACK gives,\n"
+                     "often negative. Any rank. A that is not finite fails by itself.\n",
     .signature = "(m,n)->(m,k),(k,n)",
     .output_names = qr_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

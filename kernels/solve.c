@@ -181,12 +181,11 @@ const struct sheaf_kernel kernel_solve = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "solve",
     .text = "solution X of A X = B, many right-hand sides",
-    .documentation =
-        "X with A X = B. 2/3 m^3 + 2 m^2 n flops (complex: 4 times). LAPACK getrf, then BLAS trsm on B by rows; an A\n"
-        "shared by all tasks is factored once a batch.\n"
-        "As numpy.linalg.solve, but an exactly singular A (info: the first zero pivot, from 1), or an A or B that is "
-        "not\n"
-        "finite, fails by itself. An A that is nearly singular gives a result, and no warning.\n",
+    .documentation = "X with A X = B. 2/3 m^3 + 2 m^2 n flops (complex: 4 times). LAPACK getrf, then BLAS trsm on B\n"
+                     "by rows; an A shared by all tasks is factored once a batch.\n"
+                     "As numpy.linalg.solve, but an exactly singular A (info: the first zero pivot, from 1), or an\n"
+                     "A or B that is not finite, fails by itself. An A that is nearly singular gives a result, and\n"
+                     "no warning.\n",
     .signature = "(m,m),(m,n)->(m,n)",
     .output_names = solve_outputs,
     .accepts = SHEAF_TYPES_FLOATING,
@@ -201,9 +200,9 @@ const struct sheaf_kernel kernel_solve1 = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "solve1",
     .text = "solution x of A x = b, one right-hand side",
-    .documentation = "x with A x = b. 2/3 m^3 + 2 m^2 flops (complex: 4 times). LAPACK getrf and getrs; an A shared by "
-                     "all tasks is\n"
-                     "factored once a batch. As numpy.linalg.solve with a vector; fails as solve does.\n",
+    .documentation = "x with A x = b. 2/3 m^3 + 2 m^2 flops (complex: 4 times). LAPACK getrf and getrs; an A shared\n"
+                     "by all tasks is factored once a batch.\n"
+                     "As numpy.linalg.solve with a vector; fails as solve does.\n",
     .signature = "(m,m),(m)->(m)",
     .output_names = solve_outputs,
     .accepts = SHEAF_TYPES_FLOATING,

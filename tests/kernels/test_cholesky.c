@@ -16,7 +16,7 @@ create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t count)
 
 /*
  * Make every task's lower triangle that of a matrix dominated by its diagonal, so positive definite; what stands above the
- * diagonal stays random, and the kernel must not look at it.
+ * diagonal stays random, and the kernel must not look at it, nor at the diagonal's imaginary parts.
  */
 static void
 make_dominated(struct fixture *fixture)
@@ -26,7 +26,7 @@ make_dominated(struct fixture *fixture)
     for (int64_t task = 0; task < fixture->count; task++)
         for (int64_t i = 0; i < m; i++)
             fixture_set(type, fixture->inputs[0] + (size_t)task * fixture->input_bytes[0], i * m + i,
-                        1.5L * (long double)m + 0.01L * (long double)i);
+                        CMPLXL(1.5L * (long double)m + 0.01L * (long double)i, 0.25L));
 }
 
 /*
