@@ -52,9 +52,11 @@ count_wrong(const struct fixture *fixture, int64_t task)
     reference_number *magnitudes = reference_multiply(m, m, m, l, adjoint);
     long double gamma = reference_gamma(type, (long double)m + 3.0L);
     for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j <= i; j++)
-            wrong +=
-                !(cabsl(fixture_get(type, a, i * m + j) - product[i * m + j]) <= gamma * creall(magnitudes[i * m + j]));
+        for (int64_t j = 0; j <= i; j++) {
+            reference_number element = fixture_get(type, a, i * m + j);
+            reference_number exact = i == j ? creall(element) : element;
+            wrong += !(cabsl(exact - product[i * m + j]) <= gamma * creall(magnitudes[i * m + j]));
+        }
     free(magnitudes);
     free(product);
     free(adjoint);
