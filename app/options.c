@@ -19,6 +19,10 @@ static const struct option_row table[] = {
      "seed of the generated operands"},
     {"param", 'p', OPTION_LIST, COMMAND_RUN, "NAME=VALUE", 0, OPTIONS_PARAMETERS_MAX, NULL, true, FIELD(parameters),
      "a parameter of the kernel (sheaf info KERNEL lists them)"},
+    {"as", 0, OPTION_CHOICE, COMMAND_RUN, "auto|f32|f64|c64|c128", 0, 0, "auto", true, FIELD(as),
+     "type that all operands are read as, whatever they are stored as; auto: their own where the kernel takes it, else "
+     "the "
+     "next one that it takes; operands of several types get their common one, as in NumPy"},
     {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "RxT[:W]", 0, 0, NULL, false, FIELD(layout),
      "R ranks per node with T cores each, W cores per task (1 or T); default: all ranks present, all cores"},
     {"memory", 'm', OPTION_SIZE, COMMAND_RUN | COMMAND_MAKE, "BYTES", 1 << 20, INT64_MAX, NULL, false, FIELD(memory),

@@ -16,6 +16,9 @@ enum command { COMMAND_NONE = 0, COMMAND_RUN = 1, COMMAND_MAKE = 2, COMMAND_INFO
 /** In what order chunks are handed out. */
 enum options_order { ORDER_LONGEST = 0, ORDER_REVERSE = 1 };
 
+/** What type operands are read as. */
+enum options_as { AS_AUTO = 0, AS_F32 = 1, AS_F64 = 2, AS_C64 = 3, AS_C128 = 4 };
+
 /** How progress is shown. */
 enum options_progress { PROGRESS_AUTO = 0, PROGRESS_LINE = 1, PROGRESS_LOG = 2, PROGRESS_NONE = 3 };
 
@@ -35,6 +38,7 @@ struct options {
     int64_t memory; /**< bytes a node may use; 0: what is free */
     bool overwrite, dry_run, help, version;
     int order;    /**< enum options_order */
+    int as;       /**< enum options_as */
     int progress; /**< enum options_progress */
     int argument_count;
     char **arguments; /**< the whole command line */

@@ -2,6 +2,7 @@
 #include "job.h"
 #include "list.h"
 #include "parameters.h"
+#include "promote.h"
 #include "signature.h"
 
 #include <string.h>
@@ -93,6 +94,26 @@ find_kernel(const char *name, const struct sheaf_kernel **kernel, struct sheaf_e
     return sheaf_fail(error, SHEAF_USAGE, "no kernel \"%s\"; there are %s (sheaf info)", name, names);
 }
 
+/** What the operands are read as; what does not fit even so is signature_match's to refuse. */
+static enum sheaf_status
+settle_types(const struct sheaf_kernel *kernel, int written, const struct options *options, struct job_map *map,
+             struct sheaf_error *error)
+{
+    static const enum sheaf_type wanted[] = {[AS_AUTO] = SHEAF_TYPE_COUNT,
+                                             [AS_F32] = SHEAF_F32,
+                                             [AS_F64] = SHEAF_F64,
+                                             [AS_C64] = SHEAF_C64,
+                                             [AS_C128] = SHEAF_C128};
+    enum sheaf_type stored[SHEAF_OPERANDS_MAX], types[SHEAF_OPERANDS_MAX];
+    enum sheaf_status status = SHEAF_OK;
+    for (int i = 0; i < map->input_count; i++)
+        stored[i] = map->operands[i].file_type;
+    promote_types(kernel, written, map->input_count, stored, wanted[options->as], types);
+    for (int i = 0; i < map->input_count && !status; i++)
+        status = source_set_type(&map->operands[i], types[i], error);
+    return status;
+}
+
 static enum sheaf_status
 describe_operands(const struct sheaf_kernel *kernel, const struct options *options, struct job_map *map,
                   struct sheaf_error *error)
@@ -111,7 +132,7 @@ describe_operands(const struct sheaf_kernel *kernel, const struct options *optio
     for (int i = 0; i < given && !status; i++)
         status = source_describe(options->operands[i + 1], signature_input_ndim(&signature, i), (uint32_t)i,
                                  options->seed, &map->operands[i], error);
-    return status;
+    return status ? status : settle_types(kernel, signature.input_count, options, map, error);
 }
 
 static enum sheaf_status

@@ -212,14 +212,14 @@ check_type(const struct match *match, int input)
     uint32_t accepts = kernel->input_accepts ? kernel->input_accepts[written] : kernel->accepts;
     char types[TYPES_TEXT];
     if (sheaf_type_size(array->type) == 0 || !(accepts & SHEAF_TYPE_BIT(array->type)))
-        return sheaf_fail(match->error, SHEAF_BAD_DATA,
-                          LABEL ": type is %s, %s takes %s%s here; store it in such a type (there is no conversion)",
-                          match->labels[input], sheaf_type_name(array->type), kernel->name,
-                          (accepts & (accepts - 1)) ? "" : "only ", types_format(accepts, types));
+        return sheaf_fail(
+            match->error, SHEAF_BAD_DATA, LABEL ": type is %s, %s takes %s%s here; store it in such a type%s",
+            match->labels[input], sheaf_type_name(array->type), kernel->name, (accepts & (accepts - 1)) ? "" : "only ",
+            types_format(accepts, types), (accepts & SHEAF_TYPES_FLOATING) ? ", or read it as one with --as" : "");
     if (!kernel->input_accepts && array->type != first->type)
         return sheaf_fail(match->error, SHEAF_BAD_DATA,
                           LABEL ": type is %s, but " LABEL " is %s; the operands of %s must have one type: store "
-                                "them alike (there is no conversion)",
+                                "them alike, or read them alike with --as",
                           match->labels[input], sheaf_type_name(array->type), match->labels[0],
                           sheaf_type_name(first->type), kernel->name);
     return SHEAF_OK;

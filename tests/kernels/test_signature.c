@@ -320,15 +320,15 @@ types_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
     expect_failure(kernel_find("inv"), PROBLEM(array(SHEAF_I64, 2, 5, 5)), SHEAF_BAD_DATA,
-                   "beams.h5:/a: type is i64, inv takes f32, f64, c64 or c128 here; store it in such a type (there is "
-                   "no conversion)");
+                   "beams.h5:/a: type is i64, inv takes f32, f64, c64 or c128 here; store it in such a type, or read "
+                   "it as one with --as");
     expect_failure(kernel_find("matmul"), PROBLEM(f64(5, 5), array(SHEAF_F32, 2, 5, 5)), SHEAF_BAD_DATA,
                    "beams.h5:/b: type is f32, but beams.h5:/a is f64; the operands of matmul must have one type: store "
-                   "them alike (there is no conversion)");
+                   "them alike, or read them alike with --as");
     expect_failure(&dot, PROBLEM(array((enum sheaf_type)SHEAF_TYPE_COUNT, 1, 5, 0), array(SHEAF_U8, 1, 5, 0)),
                    SHEAF_BAD_DATA,
                    "beams.h5:/a: type is ?, dot takes i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f64, c64 or c128 "
-                   "here; store it in such a type (there is no conversion)");
+                   "here; store it in such a type, or read it as one with --as");
 }
 
 static void
@@ -339,17 +339,14 @@ inputs_may_have_a_type_each(void **state)
     expect_match(&dedisperse, &problem);
     expect_output(&problem, 0, SHEAF_F32, "(7, 100)");
     expect_failure(&dedisperse, PROBLEM(array(SHEAF_U8, 2, 4, 100), array(SHEAF_U8, 2, 7, 4)), SHEAF_BAD_DATA,
-                   "beams.h5:/b: type is u8, dedisperse takes only i64 here; store it in such a type (there is no "
-                   "conversion)");
+                   "beams.h5:/b: type is u8, dedisperse takes only i64 here; store it in such a type");
 
     struct sheaf_kernel variadic = dedisperse;
     variadic.signature = "(c,t),(d,c),...->(d,t)";
     problem = PROBLEM(array(SHEAF_U8, 2, 4, 100), array(SHEAF_I64, 2, 7, 4), array(SHEAF_I64, 2, 1, 1));
     expect_match(&variadic, &problem);
     expect_failure(&variadic, PROBLEM(array(SHEAF_U8, 2, 4, 100), array(SHEAF_I64, 2, 7, 4), array(SHEAF_U8, 2, 1, 1)),
-                   SHEAF_BAD_DATA,
-                   "beams.h5:/c: type is u8, dedisperse takes only i64 here; store it in such a type (there is no "
-                   "conversion)");
+                   SHEAF_BAD_DATA, "beams.h5:/c: type is u8, dedisperse takes only i64 here; store it in such a type");
 }
 
 static int64_t

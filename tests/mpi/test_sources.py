@@ -1,0 +1,53 @@
+"""The HDF5 that users really have: element types, byte orders and layouts, read by the whole program."""
+import unittest
+
+import h5py
+import numpy as np
+from sheaf_test import BAD_DATA, SheafTest, product_and_bound, random_array
+
+
+class ElementTypes(SheafTest):
+    def test_stored_types_become_what_the_kernel_takes(self):
+        """Integers as f64, halves as f32, other byte orders as their own; shared operands too."""
+        numbers = random_array((40, 6, 5), np.float64, 1) * 30
+        for stored, computed in ((">i2", "f8"), ("<f2", "f4"), (">c8", "c8")):
+            with self.subTest(stored):
+                a = np.abs(numbers).astype(stored)
+                self.write("in.h5", a=a, b=a[3].T)
+                found = self.compute("matmul", "in.h5:/a", "in.h5:/b")
+                self.assertEqual(found.dtype, np.dtype(computed))
+                shared = np.broadcast_to(a[3].T, (40, 5, 6))
+                expected, bound = product_and_bound(a.astype(computed), shared.astype(computed))
+                self.assertWithin(found, expected, bound, stored)
+
+    def test_operands_meet_in_their_common_type(self):
+        a, b = random_array((10, 4, 3), np.float32, 1), random_array((10, 3, 5), np.complex64, 2)
+        self.write("in.h5", a=a, b=b, wide=b.astype(">c16"))
+        expected, bound = product_and_bound(a.astype("c8"), b)
+        self.assertWithin(self.compute("matmul", "in.h5:/a", "in.h5:/b"), expected, bound)
+        found = self.compute("matmul", "in.h5:/a", "in.h5:/wide")
+        self.assertEqual(found.dtype, np.complex128)
+        expected, bound = product_and_bound(a.astype("c16"), b.astype("c16"))
+        self.assertWithin(found, expected, bound)
+
+    def test_as_is_what_all_are_read_as(self):
+        a = random_array((10, 4, 3), np.float64)
+        with h5py.File(self.path("in.h5"), "w") as file:
+            file["a"] = a
+            file.create_dataset("packed", data=a.astype(">f8"), chunks=(3, 4, 2), compression="gzip")
+            file["complex"] = a.astype("c8")
+        for dataset, name, dtype in (("a", "f32", "f4"), ("a", "c128", "c16"), ("packed", "c64", "c8")):
+            found = self.compute("copy", f"in.h5:/{dataset}", "--as", name)
+            self.assertSameBits(found, a.astype(dtype), f"{dataset} as {name}")
+        generated = self.compute("copy", "random:4x3:f32", "--count", 5)
+        self.assertSameBits(self.compute("copy", "random:4x3:f32", "--count", 5, "--as", "f64"), generated.astype("f8"))
+        outcome = self.sheaf("info", "out.h5", ranks=0)
+        self.assertIn("operand 0  random:4x3:f32 · f32 read as f64 · fingerprint", outcome.out)
+        outcome = self.sheaf("run", "inv", "in.h5:/complex", "-o", "no.h5", "--as", "f64", code=BAD_DATA)
+        self.assertEqual(len(outcome.complaints()), 1, outcome)
+        self.assertIn("in.h5:/complex: is c64, which cannot be read as f64: its imaginary parts would be lost",
+                      outcome.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
