@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "file.h"
 #include "source_library.h"
+#include "source_plain.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,9 +23,10 @@ open_plain(struct source *source, struct sheaf_error *error)
 {
     const struct source_map *map = &source->map;
     struct stat about;
+    int64_t end = 0;
 
     enum sheaf_status status = file_open_read(map->path, map->text, &source->descriptor, &about, error);
-    if (status == SHEAF_OK && about.st_size < map->offset + source->entries * source->stored_bytes)
+    if (status == SHEAF_OK && (!source_plain_end(map, &end) || about.st_size < end))
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: file is truncated at %lld of %lld bytes since it was examined",
                             map->text, (long long)about.st_size, (long long)map->file_bytes);
     return status;
@@ -42,7 +44,7 @@ source_attach(const struct source_map *map, struct source **source, struct sheaf
     if (!sheaf_shape_count(&map->array.lead, &(*source)->entries) ||
         !sheaf_shape_count(&map->array.core, &(*source)->elements))
         status = sheaf_fail(error, SHEAF_INTERNAL, "%s: its description is invalid", map->text);
-    (*source)->stored_bytes = (*source)->elements * (int64_t)sheaf_type_size(map->file_type);
+    (*source)->stored_bytes = source_plain_task_bytes(map);
     if (map->countless)
         (*source)->entries = INT64_MAX;
     if (status == SHEAF_OK && map->kind == SOURCE_DATASET && map->offset >= 0)
@@ -104,10 +106,9 @@ in_range(const struct source *source, int64_t first, int64_t count)
 bool
 source_is_cached(const struct source *source, int64_t first, int64_t count)
 {
-    const struct source_map *map = &source->map;
-
-    return source_access(source) == SOURCE_DISK && in_range(source, first, count) &&
-           file_is_cached(source->descriptor, map->offset + first * source->stored_bytes, count * source->stored_bytes);
+    return source_access(source) == SOURCE_DISK && in_range(source, first, count) && count > 0 &&
+           source_plain_is_cached(&source->map, source->descriptor, first * source->stored_bytes,
+                                  count * source->stored_bytes);
 }
 
 /* Elements in the order of the tasks: generated ones of one task, or bytes of a file from an offset on. */
@@ -122,8 +123,8 @@ fetch_elements(const struct source *source, int64_t task, int64_t first, int64_t
         generate_fill(&map->generate, task, first, count, to);
         return SHEAF_OK;
     }
-    return file_read(source->descriptor, map->text, map->offset + task * source->stored_bytes + first * element_bytes,
-                     to, (size_t)(count * element_bytes), error);
+    return source_plain_read(map, source->descriptor, task * source->stored_bytes + first * element_bytes,
+                             count * element_bytes, to, error);
 }
 
 /* Fetch and convert, piece by piece: what was fetched is still in the core's cache when it is converted. */

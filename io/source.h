@@ -35,8 +35,10 @@ struct source_map {
     int64_t task_bytes;        /**< bytes of one task, in memory */
     enum sheaf_type file_type; /**< of the elements as they are stored or generated; reading converts them */
     bool swapped;              /**< stored in the other byte order */
-    int64_t offset;            /**< of the first byte of a plain contiguous dataset in its file; -1: not plain */
-    bool in_memory;            /**< the file lies in a memory file system: reading it never blocks */
+    int64_t offset;      /**< in its file, of the first byte of a plain contiguous dataset's tasks; -1: not plain */
+    int64_t slice_first; /**< the entry of the first axis that counts tasks which is the first one selected */
+    int64_t slice_step;  /**< from there to the next one; 1 also where there is no slice; not 0 */
+    bool in_memory;      /**< the file lies in a memory file system: reading it never blocks */
     struct generate_spec generate;
     int64_t file_bytes;
     int64_t file_mtime;               /**< nanoseconds since 1970 */
@@ -50,7 +52,8 @@ bool source_text_is_generated(const char *text);
 /**
  * Describe a source. Not collective: one rank calls it.
  *
- * Texts: "FILE.h5:/path" (split at the last ":/") and
+ * Texts: "FILE.h5:/path" (split at the last ":/"), with a slice of the first leading axis behind it or not (slice.h; but a
+ * dataset that is so named wins), and
  * "random|normal|ones|zeros|range:EXTENTxEXTENT...[:f32|f64|c64|c128][:shared]" (default f64).
  * The last `core_ndim` axes are a task's, those before them count tasks. A source without leading
  * axes, or with a single entry in them, is shared by all tasks - but a generated one is only shared
@@ -59,8 +62,8 @@ bool source_text_is_generated(const char *text);
  * @param[in]  core_ndim  axes of one task; -1: all of them (sheaf make)
  * @param[in]  operand    number of the operand, from 0
  * @param[in]  seed       of generated numbers
- * @return SHEAF_OK; SHEAF_USAGE (text), SHEAF_NO_INPUT (no such file or dataset, not HDF5; a missing dataset is
- *         answered with those that the file has), SHEAF_BAD_DATA (type, axes, zero extents, overflow,
+ * @return SHEAF_OK; SHEAF_USAGE (text, slice), SHEAF_NO_INPUT (no such file or dataset, not HDF5; a missing dataset is
+ *         answered with those that the file has), SHEAF_BAD_DATA (type, axes, zero extents, overflow, a slice of nothing,
  *         external storage or virtual, truncated file), SHEAF_IO_ERROR
  */
 enum sheaf_status source_describe(const char *text, int core_ndim, uint32_t operand, uint64_t seed,

@@ -1,7 +1,9 @@
 #include "file.h"
 #include "records.h"
+#include "slice.h"
 #include "source.h"
 #include "source_library.h"
+#include "source_plain.h"
 #include "source_text.h"
 
 #include <errno.h>
@@ -93,6 +95,33 @@ describe_generated(int core_ndim, uint32_t operand, uint64_t seed, struct source
     return SHEAF_OK;
 }
 
+/* Leave those tasks alone that a slice of the first axis selects. */
+static enum sheaf_status
+apply_slice(const struct slice *slice, struct source_map *map, struct sheaf_error *error)
+{
+    struct sheaf_shape *lead = &map->array.lead;
+    int64_t selected, row_bytes = source_plain_task_bytes(map);
+
+    if (!slice->present)
+        return SHEAF_OK;
+    if (lead->ndim == 0)
+        return sheaf_fail(error, SHEAF_BAD_DATA,
+                          "%s: has no axis that counts tasks, so nothing to slice: its %d ax%s are a task's", map->text,
+                          map->array.core.ndim, map->array.core.ndim == 1 ? "is" : "es");
+    if (!slice_apply(slice, lead->extent[0], &map->slice_first, &map->slice_step, &selected))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: selects no tasks: the first axis has %lld entries", map->text,
+                          (long long)lead->extent[0]);
+    map->shared = selected == 1;
+    for (int i = 1; i < lead->ndim; i++) {
+        row_bytes *= lead->extent[i];
+        map->shared = map->shared && lead->extent[i] == 1;
+    }
+    lead->extent[0] = selected;
+    if (map->offset >= 0)
+        map->offset += map->slice_first * row_bytes;
+    return SHEAF_OK;
+}
+
 /* Type, axes, and where the bytes lie. */
 static enum sheaf_status
 examine_dataset(hid_t dataset, int core_ndim, struct source_map *map, struct sheaf_error *error)
@@ -137,12 +166,11 @@ examine_dataset(hid_t dataset, int core_ndim, struct source_map *map, struct she
 static enum sheaf_status
 check_length(const struct source_map *map, struct sheaf_error *error)
 {
-    int64_t tasks, bytes, end;
+    int64_t end;
 
     if (map->offset < 0)
         return SHEAF_OK;
-    if (!sheaf_shape_count(&map->array.lead, &tasks) || !sheaf_multiply(tasks, map->task_bytes, &bytes) ||
-        __builtin_add_overflow(map->offset, bytes, &end))
+    if (!source_plain_end(map, &end))
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: its bytes lie beyond what 64 bits can count", map->text);
     if (end > map->file_bytes)
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: file is truncated at %lld of %lld bytes; copy it again",
@@ -165,11 +193,11 @@ hash_plain(const struct source_map *map, int descriptor, struct record_digest *h
         /* divided before it is multiplied: the product could overflow */
         int64_t spread = bytes - SAMPLE_BYTES;
         int64_t at = whole ? i * SAMPLE_BYTES : spread / (count - 1) * i + spread % (count - 1) * i / (count - 1);
-        size_t length = bytes - at < SAMPLE_BYTES ? (size_t)(bytes - at) : SAMPLE_BYTES;
-        enum sheaf_status status = file_read(descriptor, map->text, map->offset + at, piece, length, error);
+        int64_t length = bytes - at < SAMPLE_BYTES ? bytes - at : SAMPLE_BYTES;
+        enum sheaf_status status = source_plain_read(map, descriptor, at, length, piece, error);
         if (status != SHEAF_OK)
             return status;
-        record_digest_add(hash, piece, length);
+        record_digest_add(hash, piece, (size_t)length);
     }
     return SHEAF_OK;
 }
@@ -248,11 +276,30 @@ examine_file(const char *path, struct source_map *map, int *descriptor, struct s
     return SHEAF_OK;
 }
 
+/* Open the dataset: what has brackets behind its name may be so named, or a slice of the one without them. */
+static enum sheaf_status
+open_dataset(struct source_map *map, hid_t file, hid_t *dataset, struct slice *slice, struct sheaf_error *error)
+{
+    size_t length;
+    bool good = slice_parse(map->dataset, &length, slice), bracketed = slice->present || !good;
+    enum sheaf_status status = hdf5_guard_open_dataset(file, map->dataset, map->text, dataset, error);
+
+    if (!bracketed || status != SHEAF_NO_INPUT) {
+        slice->present = false;
+        return status;
+    }
+    if (!good)
+        return sheaf_fail(error, SHEAF_USAGE, "%s: no dataset is so named, and " SLICE_GRAMMAR, map->text);
+    map->dataset[length] = '\0';
+    return hdf5_guard_open_dataset(file, map->dataset, map->text, dataset, error);
+}
+
 static enum sheaf_status
 describe_dataset(int core_ndim, struct source_map *map, struct sheaf_error *error)
 {
     struct source_library library = SOURCE_LIBRARY_CLOSED;
     char path[SOURCE_TEXT_BYTES];
+    struct slice slice;
     int descriptor = -1;
 
     map->kind = SOURCE_DATASET;
@@ -262,9 +309,11 @@ describe_dataset(int core_ndim, struct source_map *map, struct sheaf_error *erro
     if (status == SHEAF_OK)
         status = hdf5_guard_open(map->path, map->text, &library.file, error);
     if (status == SHEAF_OK)
-        status = hdf5_guard_open_dataset(library.file, map->dataset, map->text, &library.dataset, error);
+        status = open_dataset(map, library.file, &library.dataset, &slice, error);
     if (status == SHEAF_OK)
         status = examine_dataset(library.dataset, core_ndim, map, error);
+    if (status == SHEAF_OK)
+        status = apply_slice(&slice, map, error);
     if (status == SHEAF_OK)
         status = check_length(map, error);
     if (status == SHEAF_OK)
@@ -281,6 +330,7 @@ source_describe(const char *text, int core_ndim, uint32_t operand, uint64_t seed
 {
     memset(map, 0, sizeof *map);
     map->offset = -1;
+    map->slice_step = 1;
     if (strlen(text) >= sizeof map->text)
         return sheaf_fail(error, SHEAF_USAGE, "operand \"%.60s...\": the text is longer than %zu bytes", text,
                           sizeof map->text - 1);

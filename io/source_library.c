@@ -7,7 +7,7 @@
 /* A box in a dataset: where it starts and how far it goes on every axis. */
 struct box {
     int ndim;
-    hsize_t start[2 * SHEAF_NDIM_MAX], count[2 * SHEAF_NDIM_MAX];
+    hsize_t start[2 * SHEAF_NDIM_MAX], count[2 * SHEAF_NDIM_MAX], stride[2 * SHEAF_NDIM_MAX];
     hsize_t elements;
 };
 
@@ -54,7 +54,8 @@ read_box(const struct source_library *library, const struct source_map *map, con
 
     if (memory < 0 || space < 0 || H5Sget_simple_extent_ndims(space) != box->ndim)
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: the dataset has changed since it was examined", map->text);
-    else if ((box->ndim > 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, box->start, NULL, box->count, NULL) < 0) ||
+    else if ((box->ndim > 0 &&
+              H5Sselect_hyperslab(space, H5S_SELECT_SET, box->start, box->stride, box->count, NULL) < 0) ||
              H5Dread(library->dataset, library->type, memory, space, H5P_DEFAULT, buffer) < 0)
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: the HDF5 library cannot read it: %s", map->text,
                             hdf5_guard_reason(reason));
@@ -91,6 +92,8 @@ box_of_tasks(const struct source_map *map, int64_t first, int64_t most, struct b
         int64_t left = lead->extent[i] - (int64_t)box->start[i], fit = most / inner;
         if (fit < left)
             left = fit;
+        if (i == 0 && map->slice_step < 0)
+            left = 1; /* the library goes upwards only */
         box->count[i] = (hsize_t)left;
         tasks = inner * left;
         inner *= lead->extent[i];
@@ -99,6 +102,12 @@ box_of_tasks(const struct source_map *map, int64_t first, int64_t most, struct b
             break;
     }
     box->elements *= (hsize_t)tasks;
+    for (int i = 0; i < box->ndim; i++)
+        box->stride[i] = 1;
+    if (lead->ndim > 0) {
+        box->start[0] = (hsize_t)(map->slice_first + (int64_t)box->start[0] * map->slice_step);
+        box->stride[0] = map->slice_step > 0 ? (hsize_t)map->slice_step : 1;
+    }
     return tasks;
 }
 

@@ -224,6 +224,8 @@ fill_operand_row(const struct source_map *map, struct store_operand_row *row)
     row->operand = map->generate.operand;
     row->file_type = (uint32_t)map->file_type + 1;
     row->swapped = map->swapped;
+    row->slice_first = map->slice_first;
+    row->slice_step = map->slice_step;
 }
 
 /* The tables that are complete when the file is built. */

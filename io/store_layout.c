@@ -102,6 +102,8 @@ static const struct field operand_fields[] = {
     NUMBER(store_operand_row, operand, SHEAF_U32),
     NUMBER(store_operand_row, file_type, SHEAF_U32),
     NUMBER(store_operand_row, swapped, SHEAF_U32),
+    NUMBER(store_operand_row, slice_first, SHEAF_I64),
+    NUMBER(store_operand_row, slice_step, SHEAF_I64),
     END,
 };
 

@@ -29,8 +29,9 @@ struct store_operand_row {
     uint64_t seed;
     uint32_t operand;
     uint32_t file_type; /* 1 + the type; 0: not known */
-    uint32_t swapped;
-    char reserved[1332];
+    uint32_t swapped, reserved0;
+    int64_t slice_first, slice_step; /* step 0: not known, all entries */
+    char reserved[1312];
 };
 _Static_assert(sizeof(struct store_operand_row) == 4096, "FORMAT.md: an operand has 4096 bytes");
 

@@ -25,6 +25,8 @@ take_operand(const struct store_reading *reading, struct store_operand_row *row,
     map->array.type = (enum sheaf_type)row->type;
     map->file_type = row->file_type ? (enum sheaf_type)(row->file_type - 1) : map->array.type;
     map->swapped = row->swapped != 0;
+    map->slice_first = row->slice_first;
+    map->slice_step = row->slice_step ? row->slice_step : 1;
     map->array.lead.ndim = (int32_t)row->lead_ndim;
     map->array.core.ndim = (int32_t)row->core_ndim;
     memcpy(map->array.lead.extent, row->lead, sizeof row->lead);

@@ -18,6 +18,8 @@ static struct source_map example_operands[3] = {
      .array = {.type = SHEAF_F64, .lead = {.ndim = 2, .extent = {10, 5}}, .core = {.ndim = 2, .extent = {12, 4}}},
      .file_type = SHEAF_I16,
      .swapped = true,
+     .slice_first = 20,
+     .slice_step = -2,
      .task_bytes = 384,
      .offset = 4096,
      .file_bytes = 23296,

@@ -83,6 +83,7 @@ class Results(unittest.TestCase):
         self.assertEqual((first["file_bytes"], first["file_mtime"]), (23296, 1234567890123456789))
         self.assertEqual((first["file_type"], first["swapped"]), (2, 1))
         self.assertEqual((second["file_type"], second["swapped"]), (11, 0))
+        self.assertEqual((first["slice_first"], first["slice_step"]), (20, -2))
         self.assertEqual((second["kind"], second["distribution"], second["seed"], second["operand"],
                           second["offset"]), (1, 1, 42, 1, -1))
         self.assertEqual(operands[2]["shared"], 1)
@@ -140,8 +141,8 @@ class Results(unittest.TestCase):
 class Inputs(unittest.TestCase):
     """What h5py writes, read back by us."""
 
-    def read(self, path, core_ndim, *types):
-        done = subprocess.run([FIXTURE, "read", f"{path}:/group/data", str(core_ndim), *types], check=True,
+    def read(self, path, core_ndim, *types, cut=""):
+        done = subprocess.run([FIXTURE, "read", f"{path}:/group/data{cut}", str(core_ndim), *types], check=True,
                               stdout=subprocess.PIPE)
         line, got = done.stdout.split(b"\n", 1)
         return line.decode(), got
@@ -194,6 +195,25 @@ class Inputs(unittest.TestCase):
             for dtype in ("<f8", "<c16", ">f4", "<i4"):
                 with self.subTest(dtype, **options):
                     self.check(self.numbers(dtype), "library", **options)
+
+    def test_slices(self):
+        """Python's own rules, whatever the layout, over one leading axis and over two."""
+        random = np.random.default_rng(20261121)
+        data = random.integers(-1000, 1000, (11, 3, 2, 5)).astype(">i4")
+        slices = [":", "2:7", "::3", "-4:", ":-4:2", "1:10:4", "::-1", "8:1:-3", "5:6", "0:1000:2", "-1000:1000"]
+        for options in ({}, {"chunks": (4, 2, 2, 3), "compression": "gzip"}, {"chunks": (1, 3, 2, 5)}):
+            with tempfile.TemporaryDirectory(prefix="sheaf-test-") as folder:
+                path = os.path.join(folder, "in.h5")
+                with h5py.File(path, "w") as file:
+                    file.create_dataset("group/data", data=data, **options)
+                for cut in slices:
+                    expected = data[slice(*(int(part) if part else None for part in cut.split(":")))]
+                    for core_ndim in (3, 2):
+                        with self.subTest(cut, core_ndim=core_ndim, **options):
+                            line, got = self.read(path, core_ndim, "f32", cut=f"[{cut}]")
+                            lead = ", ".join(map(str, expected.shape[:4 - core_ndim]))
+                            self.assertEqual(line.split(" ", 2)[2].split(")")[0], f"({lead}")
+                            self.assertEqual(got, expected.astype("<f4").tobytes())
 
     def test_filter_of_h5py_alone(self):
         with tempfile.TemporaryDirectory(prefix="sheaf-test-") as folder:

@@ -337,6 +337,89 @@ what_would_lose_numbers_is_refused(void **state)
                "has, as c128, more bytes than 64 bits can count");
 }
 
+/* Task `task` of a sliced source with two leading axes of 9 and `inner` entries, 6 elements a task. */
+static void
+check_slice(const char *text, int64_t inner, int64_t first, int64_t step, int64_t rows)
+{
+    double got[9 * 2 * 6];
+    struct source *source;
+    int64_t tasks = 0;
+
+    describe(text, 1);
+    assert_string_equal(map.dataset, "/a");
+    assert_int_equal(map.array.lead.extent[0], rows);
+    assert_int_equal(map.array.lead.extent[1], inner);
+    assert_int_equal(map.shared, rows * inner == 1);
+    assert_true(sheaf_shape_count(&map.array.lead, &tasks));
+    test_ok(source_attach(&map, &source, &error), &error);
+    for (int64_t begin = 0; begin < tasks; begin++) {
+        for (int64_t count = 1; count <= tasks - begin; count++) {
+            test_ok(source_read(source, begin, count, got, &error), &error);
+            for (int64_t i = 0; i < count * 6; i++) {
+                int64_t row = (begin + i / 6) / inner, column = (begin + i / 6) % inner;
+                assert_true(got[i] == element(((first + row * step) * inner + column) * 6 + i % 6));
+            }
+        }
+    }
+    source_detach(source);
+}
+
+static void
+slices_select_tasks(void **state)
+{
+    const hsize_t extent[3] = {9, 2, 6}, chunk[3] = {2, 2, 5}, flat[3] = {9, 1, 6};
+
+    (void)state;
+    write_dataset("slice.h5", "a", H5T_IEEE_F64LE, 3, extent, H5P_DEFAULT);
+    write_dataset("slices.h5", "a", H5T_IEEE_F64LE, 3, extent, in_chunks(3, chunk));
+    write_dataset("flat.h5", "a", H5T_IEEE_F64LE, 3, flat, H5P_DEFAULT);
+    check_slice("slice.h5:/a[2:5]", 2, 2, 1, 3);
+    check_slice("slice.h5:/a[1::3]", 2, 1, 3, 3);
+    check_slice("slice.h5:/a[::-4]", 2, 8, -4, 3);
+    check_slice("slices.h5:/a[2:5]", 2, 2, 1, 3);
+    check_slice("slices.h5:/a[1::3]", 2, 1, 3, 3);
+    check_slice("slices.h5:/a[::-4]", 2, 8, -4, 3);
+    check_slice("flat.h5:/a[-1:]", 1, 8, 1, 1);
+    check_slice("slices.h5:/a[ -9 : 9 : 1 ]", 2, 0, 1, 9);
+
+    describe("slice.h5:/a[1:2]", 1);
+    const uint64_t one = map.fingerprint;
+    describe("slice.h5:/a[2:3]", 1);
+    assert_int_not_equal(map.fingerprint, one);
+    describe("slice.h5:/a[0::4]", 1);
+    const uint64_t apart = map.fingerprint;
+    describe("slice.h5:/a[0:3]", 1);
+    assert_int_not_equal(map.fingerprint, apart);
+}
+
+static void
+wrong_slices_are_refused(void **state)
+{
+    const hsize_t extent[2] = {9, 6};
+
+    (void)state;
+    write_dataset("cuts.h5", "a", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT);
+    write_dataset("cuts.h5", "b[0:2]", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT);
+    write_dataset("cuts.h5", "b", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT);
+    refuse("cuts.h5:/a[4:4]", 1, SHEAF_BAD_DATA, "cuts.h5:/a[4:4]: selects no tasks: the first axis has 9 entries");
+    refuse("cuts.h5:/a[100:]", 1, SHEAF_BAD_DATA, "selects no tasks");
+    refuse("cuts.h5:/a[0:2]", 2, SHEAF_BAD_DATA,
+           "cuts.h5:/a[0:2]: has no axis that counts tasks, so nothing to slice: its 2 axes are a task's");
+    refuse("cuts.h5:/a[::0]", 1, SHEAF_USAGE,
+           "cuts.h5:/a[::0]: no dataset is so named, and a slice is [first:end:step] of whole numbers");
+    refuse("cuts.h5:/c[0:2]", 1, SHEAF_NO_INPUT, "cuts.h5:/c[0:2]: no such dataset; the file has /a, /b");
+    refuse("cuts.h5:/a[5]", 1, SHEAF_NO_INPUT, "cuts.h5:/a[5]: no such dataset; the file has ");
+
+    /* what is so named is no slice, but may have one */
+    describe("cuts.h5:/b[0:2]", 1);
+    assert_string_equal(map.dataset, "/b[0:2]");
+    assert_int_equal(map.array.lead.extent[0], 9);
+    check_all_ranges(plain_access());
+    describe("cuts.h5:/b[0:2][3:7]", 1);
+    assert_string_equal(map.dataset, "/b[0:2]");
+    assert_int_equal(map.array.lead.extent[0], 4);
+}
+
 static void
 a_single_entry_is_shared(void **state)
 {
@@ -700,6 +783,11 @@ cached_tasks_are_seen(void **state)
     else if (about.f_type == EXT4_SUPER_MAGIC)
         assert_true(source_is_cached(source, 0, 100));
     source_detach(source);
+    describe("cached.h5:/a[::-7]", 1);
+    test_ok(source_attach(&map, &source, &error), &error);
+    assert_false(source_is_cached(source, 0, 16));
+    assert_int_equal(source_is_cached(source, 3, 12), !map.in_memory && about.f_type == EXT4_SUPER_MAGIC);
+    source_detach(source);
 }
 
 int
@@ -715,6 +803,8 @@ main(void)
         cmocka_unit_test(narrower_types_are_read_too),
         cmocka_unit_test(generated_operands_are_converted),
         cmocka_unit_test(what_would_lose_numbers_is_refused),
+        cmocka_unit_test(slices_select_tasks),
+        cmocka_unit_test(wrong_slices_are_refused),
         cmocka_unit_test(a_single_entry_is_shared),
         cmocka_unit_test(generated_texts_are_told_from_datasets),
         cmocka_unit_test(generated_operands_are_described),

@@ -49,5 +49,22 @@ class ElementTypes(SheafTest):
                       outcome.err)
 
 
+class Slices(SheafTest):
+    def test_the_output_has_the_selected_tasks(self):
+        a, weights = random_array((50, 3, 4, 5), np.float64, 1), random_array((9, 5, 2), np.float64, 2)
+        with h5py.File(self.path("in.h5"), "w") as file:
+            file["a"] = a
+            file.create_dataset("packed", data=a, chunks=(7, 3, 4, 5), compression="gzip")
+            file["weights"] = weights
+        for dataset, text, cut in (("a", "[10:40:3]", np.s_[10:40:3]), ("a", "[:-20]", np.s_[:-20]),
+                                   ("packed", "[::-4]", np.s_[::-4])):
+            found = self.compute("copy", f"in.h5:/{dataset}{text}")
+            self.assertSameBits(found, a[cut], text)
+        expected, bound = product_and_bound(a[:20], np.broadcast_to(weights[4], (20, 3, 5, 2)))
+        self.assertWithin(self.compute("matmul", "in.h5:/a[:20]", "in.h5:/weights[4:5]"), expected, bound)
+        outcome = self.sheaf("run", "copy", "in.h5:/a[60:]", "-o", "no.h5", code=BAD_DATA)
+        self.assertIn("in.h5:/a[60:]: selects no tasks: the first axis has 50 entries", outcome.err)
+
+
 if __name__ == "__main__":
     unittest.main()
