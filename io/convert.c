@@ -147,7 +147,7 @@ convert_in_place(enum sheaf_type from, bool swapped, enum sheaf_type to, int64_t
 {
     /* What is written for one piece ends where that piece ended, or before: the pieces that follow still stand. */
     unsigned char piece[CONVERT_PIECE_BYTES], *out = buffer;
-    const int64_t in_bytes = (int64_t)sheaf_type_size(from), out_bytes = (int64_t)sheaf_type_size(to);
+    const int64_t in_bytes = convert_element_bytes(from), out_bytes = convert_element_bytes(to);
     const unsigned char *in = out + count * (out_bytes - in_bytes);
     const int64_t most = CONVERT_PIECE_BYTES / in_bytes;
 

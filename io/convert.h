@@ -19,6 +19,14 @@ enum { CONVERT_PIECE_BYTES = 32768 };
  */
 bool convert_possible(enum sheaf_type from, enum sheaf_type to);
 
+/** @return bytes of one element: a divisor, so for a number that is no type 1 */
+static inline int64_t
+convert_element_bytes(enum sheaf_type type)
+{
+    const size_t bytes = sheaf_type_size(type);
+    return bytes > 0 ? (int64_t)bytes : 1;
+}
+
 /** Reverse the bytes of each element, of a complex one those of each part, in place. */
 void convert_swap(enum sheaf_type type, int64_t count, void *elements);
 

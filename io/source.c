@@ -42,7 +42,8 @@ source_attach(const struct source_map *map, struct source **source, struct sheaf
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to open it", map->text);
     **source = (struct source){.map = *map, .descriptor = -1, .library = SOURCE_LIBRARY_CLOSED};
     if (!sheaf_shape_count(&map->array.lead, &(*source)->entries) ||
-        !sheaf_shape_count(&map->array.core, &(*source)->elements))
+        !sheaf_shape_count(&map->array.core, &(*source)->elements) ||
+        !convert_possible(map->file_type, map->array.type))
         status = sheaf_fail(error, SHEAF_INTERNAL, "%s: its description is invalid", map->text);
     (*source)->stored_bytes = source_plain_task_bytes(map);
     if (map->countless)
@@ -117,7 +118,7 @@ fetch_elements(const struct source *source, int64_t task, int64_t first, int64_t
                struct sheaf_error *error)
 {
     const struct source_map *map = &source->map;
-    const int64_t element_bytes = (int64_t)sheaf_type_size(map->file_type);
+    const int64_t element_bytes = convert_element_bytes(map->file_type);
 
     if (map->kind == SOURCE_GENERATED) {
         generate_fill(&map->generate, task, first, count, to);
@@ -132,8 +133,8 @@ static enum sheaf_status
 fetch_converted(const struct source *source, int64_t task, int64_t count, char *to, struct sheaf_error *error)
 {
     const struct source_map *map = &source->map;
-    const int64_t most = CONVERT_PIECE_BYTES / (int64_t)sheaf_type_size(map->file_type);
-    const int64_t bytes = (int64_t)sheaf_type_size(map->array.type);
+    const int64_t most = CONVERT_PIECE_BYTES / convert_element_bytes(map->file_type);
+    const int64_t bytes = convert_element_bytes(map->array.type);
     _Alignas(64) unsigned char piece[CONVERT_PIECE_BYTES];
 
     for (int64_t done = 0; done < count; done += most) {

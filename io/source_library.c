@@ -144,8 +144,8 @@ enum sheaf_status
 source_library_read(struct source_library *library, const struct source_map *map, int64_t first, int64_t count,
                     void *buffer, struct sheaf_error *error)
 {
-    const int64_t memory_bytes = (int64_t)sheaf_type_size(map->array.type);
-    const int64_t stored_bytes = (int64_t)sheaf_type_size(map->file_type);
+    const int64_t memory_bytes = convert_element_bytes(map->array.type);
+    const int64_t stored_bytes = convert_element_bytes(map->file_type);
     const int64_t task = map->task_bytes / memory_bytes, elements = count * task;
     const bool wide = stored_bytes > memory_bytes;
     char *stored;

@@ -19,7 +19,7 @@ row_bytes(const struct source_map *map)
 
     for (int i = 1; i < map->array.lead.ndim; i++)
         bytes *= map->array.lead.extent[i];
-    return bytes;
+    return bytes > 0 ? bytes : 1; /* what has no bytes is not described: this is a divisor */
 }
 
 bool

@@ -332,6 +332,9 @@ what_would_lose_numbers_is_refused(void **state)
     test_error(source_set_type(&map, SHEAF_I32, &error), SHEAF_BAD_DATA, &error,
                "random:3x4:c64: is c64, which cannot be read as i32; give a floating type, as f64");
     assert_memory_equal(&map, &before, sizeof map);
+    map.array.type = SHEAF_F64;
+    struct source *source;
+    test_error(source_attach(&map, &source, &error), SHEAF_INTERNAL, &error, "its description is invalid");
     test_ok(source_describe("random:600000000x1000000000:f32", 2, 0, 0, &map, &error), &error);
     test_error(source_set_type(&map, SHEAF_C128, &error), SHEAF_BAD_DATA, &error,
                "has, as c128, more bytes than 64 bits can count");
