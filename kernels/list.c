@@ -29,6 +29,9 @@
     DO(norm)                                                                                                           \
     DO(cond)                                                                                                           \
     DO(matrix_rank)                                                                                                    \
+    DO(sum)                                                                                                            \
+    DO(mean)                                                                                                           \
+    DO(sqdiff)                                                                                                         \
     DO(copy)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;

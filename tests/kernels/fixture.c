@@ -2,6 +2,7 @@
 
 #include "parameters.h"
 #include "signature.h"
+#include "threads.h"
 
 #include <float.h>
 #include <math.h>
@@ -126,6 +127,7 @@ fixture_create_with(struct fixture *fixture, const struct sheaf_kernel *kernel, 
     uint64_t state = 1;
     memset(fixture, 0, sizeof *fixture);
     fixture->kernel = kernel;
+    fixture->width = 1;
     fixture->count = count;
     fixture->shared = shared;
     prepare_problem(&fixture->problem, kernel, type, shapes, shape_count);
@@ -180,7 +182,11 @@ void
 fixture_run(struct fixture *fixture, int64_t first, int64_t count)
 {
     const struct sheaf_problem *problem = &fixture->problem;
-    struct sheaf_batch batch = {.count = count, .width = 1, .workspace = fixture->workspace};
+    struct sheaf_batch batch = {.count = count, .width = fixture->width, .workspace = fixture->workspace};
+    if (fixture->kernel->width_kind == SHEAF_WIDTH_PARALLEL) {
+        batch.parallel_for = threads_parallel_for;
+        batch.team = &fixture->width;
+    }
     for (int i = 0; i < problem->input_count; i++) {
         batch.inputs[i] = fixture_input(fixture, i, first);
         batch.input_strides[i] = fixture->shared >> i & 1U ? 0 : fixture->input_bytes[i];
@@ -247,6 +253,19 @@ fixture_check_splits(struct fixture *fixture)
     check_batches(fixture, 1, expected);
     check_batches(fixture, 2, expected);
     check_batches(fixture, fixture->count, expected);
+    free(expected);
+}
+
+void
+fixture_check_widths(struct fixture *fixture)
+{
+    size_t bytes;
+    assert_int_equal(fixture->kernel->width_kind, SHEAF_WIDTH_PARALLEL);
+    fixture_run(fixture, 0, fixture->count);
+    unsigned char *expected = copy_results(fixture, &bytes);
+    for (fixture->width = 2; fixture->width <= 4; fixture->width++)
+        check_batches(fixture, fixture->count, expected);
+    fixture->width = 1;
     free(expected);
 }
 

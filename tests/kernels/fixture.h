@@ -25,6 +25,7 @@ struct fixture {
     int64_t count;    /**< tasks */
     uint32_t shared;  /**< bit i: all tasks share input i */
     uint32_t omitted; /**< bit i: output i is not asked for; 0 after fixture_create */
+    int32_t width;    /**< threads on one task, for SHEAF_WIDTH_PARALLEL; 1 after fixture_create */
     unsigned char *inputs[SHEAF_OPERANDS_MAX];
     unsigned char *outputs[SHEAF_OUTPUTS_MAX];
     size_t input_bytes[SHEAF_OPERANDS_MAX], output_bytes[SHEAF_OUTPUTS_MAX]; /**< a task */
@@ -71,6 +72,9 @@ void fixture_run(struct fixture *fixture, int64_t first, int64_t count);
 
 /** Check that outputs, status and info have the same bits however the tasks are split into batches. */
 void fixture_check_splits(struct fixture *fixture);
+
+/** Check that they have the same bits at widths 1 to 4, for a kernel of kind SHEAF_WIDTH_PARALLEL. */
+void fixture_check_widths(struct fixture *fixture);
 
 /** Check that sharing the inputs in `shared` gives the same bits as giving every task a copy. */
 void fixture_check_shared(const struct sheaf_kernel *kernel, enum sheaf_type type, const struct sheaf_shape *shapes,
