@@ -24,8 +24,9 @@ enum sheaf_status parallel_create(int width, struct parallel **out, struct sheaf
 void parallel_destroy(struct parallel *parallel);
 
 /**
- * Run body over [0, items) in pieces of `grain`, each piece by one thread; return when all are done. What the body wrote is then
- * visible to the caller. For struct sheaf_batch: one job at a time on a team, and no job from within a body.
+ * Run body over [0, items) in pieces of `grain`, each piece by one thread; return when all are done. What the body
+ * wrote is then visible to the caller. For struct sheaf_batch: one job at a time on a team, and no job from within a
+ * body.
  * @param[in] team      a struct parallel; NULL: the caller alone takes the pieces, in order
  * @param[in] items     not negative
  * @param[in] grain     at least 1

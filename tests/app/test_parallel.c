@@ -150,7 +150,7 @@ processor_nanoseconds(void)
     return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
-/* A thread that span would use all 200 ms; one that sleeps uses what its start and its last piece leave, well below 1 ms. */
+/* A thread that span would use all 200 ms; what sleeps uses well below 1 ms. */
 static void
 helpers_without_a_job_sleep(void **state)
 {
