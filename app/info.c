@@ -2,7 +2,9 @@
 #include "blas.h"
 #include "list.h"
 #include "node.h"
+#include "plugin.h"
 #include "progress.h"
+#include "signature.h"
 #include "store.h"
 #include "summary.h"
 
@@ -45,6 +47,19 @@ print_all(struct sheaf_error *error)
     return SHEAF_OK;
 }
 
+/** Of a kernel whose inputs have types of their own: each input's, as the signature has them. */
+static void
+print_input_types(const struct sheaf_kernel *kernel)
+{
+    struct signature signature;
+    if (signature_parse(kernel->signature, &signature, NULL))
+        return;
+    for (int i = 0; i < signature.input_count; i++) {
+        printf("%s", i ? ";" : "");
+        print_types(kernel->input_accepts[i]);
+    }
+}
+
 static enum sheaf_status
 print_kernel(const struct sheaf_kernel *kernel)
 {
@@ -55,7 +70,7 @@ print_kernel(const struct sheaf_kernel *kernel)
         printf(" /%s", *name);
     printf("\n  types     ");
     if (kernel->input_accepts)
-        printf(" each operand its own");
+        print_input_types(kernel);
     else
         print_types(kernel->accepts);
     printf("\n  width      %s\n", widths[kernel->width_kind]);
@@ -138,14 +153,28 @@ print_file(const char *path, struct sheaf_error *error)
     return SHEAF_OK;
 }
 
+static void
+print_plugin(const char *path)
+{
+    printf("%s: kernels (sheaf info KERNEL --kernel %s says more)\n", path, path);
+    for (const struct sheaf_kernel *const *k = plugin_kernels(); *k; k++)
+        printf("  %-10s %-20s %s\n", (*k)->name, (*k)->signature, (*k)->text);
+}
+
 enum sheaf_status
 info_command(const struct options *options, struct sheaf_error *error)
 {
+    if (options->plugin && plugin_load(options->plugin, error))
+        return error->status;
+    if (options->plugin && options->operand_count == 0) {
+        print_plugin(options->plugin);
+        return SHEAF_OK;
+    }
     if (options->operand_count == 0)
         return print_all(error);
     if (options->operand_count > 1)
         return sheaf_fail(error, SHEAF_USAGE, "info takes one kernel or file, %d given", options->operand_count);
-    const struct sheaf_kernel *kernel = kernel_find(options->operands[0]);
+    const struct sheaf_kernel *kernel = plugin_find_kernel(options->operands[0]);
     if (kernel)
         return print_kernel(kernel);
     if (!strchr(options->operands[0], '.') && access(options->operands[0], F_OK) != 0)

@@ -19,6 +19,8 @@ static const struct option_row table[] = {
      "seed of the generated operands"},
     {"param", 'p', OPTION_LIST, COMMAND_RUN, "NAME=VALUE", 0, OPTIONS_PARAMETERS_MAX, NULL, true, FIELD(parameters),
      "a parameter of the kernel (sheaf info KERNEL lists them)"},
+    {"kernel", 'k', OPTION_TEXT, COMMAND_RUN | COMMAND_INFO, "FILE.so", 0, 0, NULL, true, FIELD(plugin),
+     "a shared object with kernels of your own (sheaf/kernel.h); KERNEL may then name one of them"},
     {"as", 0, OPTION_CHOICE, COMMAND_RUN, "auto|f32|f64|c64|c128", 0, 0, "auto", true, FIELD(as),
      "type that all operands are read as, whatever they are stored as; auto: their own where the kernel takes it, else "
      "the "

@@ -31,6 +31,7 @@ struct options {
     char **operands; /**< what stands beside the options: kernel and operands */
     const char *output;
     const char *layout;
+    const char *plugin;                                 /**< shared object with a user's own kernels */
     const char *parameters[OPTIONS_PARAMETERS_MAX + 1]; /**< "name=value", ends with NULL */
     int parameter_count;
     int64_t count; /**< tasks; 0: the operands tell */

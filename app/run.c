@@ -2,6 +2,7 @@
 #include "job.h"
 #include "list.h"
 #include "parameters.h"
+#include "plugin.h"
 #include "promote.h"
 #include "signature.h"
 
@@ -86,9 +87,11 @@ static enum sheaf_status
 find_kernel(const char *name, const struct sheaf_kernel **kernel, struct sheaf_error *error)
 {
     char names[512] = "";
-    *kernel = kernel_find(name);
+    *kernel = plugin_find_kernel(name);
     if (*kernel)
         return SHEAF_OK;
+    for (const struct sheaf_kernel *const *k = plugin_kernels(); *k; k++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? ", " : "", (*k)->name);
     for (const struct sheaf_kernel *const *k = kernel_list(); *k; k++)
         snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? ", " : "", (*k)->name);
     return sheaf_fail(error, SHEAF_USAGE, "no kernel \"%s\"; there are %s (sheaf info)", name, names);
@@ -185,7 +188,7 @@ prepare(const struct options *options, struct job_map *map, struct sheaf_error *
 static const struct sheaf_kernel *
 map_kernel(const struct job_map *map)
 {
-    return kernel_find(map->kernel);
+    return plugin_find_kernel(map->kernel);
 }
 
 static const char *
@@ -198,5 +201,10 @@ enum sheaf_status
 run_command(const struct options *options, struct comm *comm, struct sheaf_error *error)
 {
     static const struct job_command command = {"sheaf run", prepare, map_kernel, output_path};
+    if (options->plugin) {
+        enum sheaf_status status = comm_agree(comm, plugin_load(options->plugin, error), error);
+        if (status)
+            return status;
+    }
     return job_run(&command, options, comm, error);
 }

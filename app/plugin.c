@@ -1,0 +1,111 @@
+#include "plugin.h"
+#include "list.h"
+#include "signature.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef const struct sheaf_kernel *const *plugin_entry(uint32_t abi);
+
+static const struct sheaf_kernel *const none[] = {NULL};
+static const struct sheaf_kernel *const *loaded = none;
+
+static bool
+is_word(const char *name)
+{
+    size_t length = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
+    return length > 0 && length < 64 && name[length] == '\0';
+}
+
+/** What is wrong with the outputs' names; NULL: nothing. */
+static const char *
+check_output_names(const struct sheaf_kernel *kernel, const struct signature *signature)
+{
+    int count = 0;
+    while (kernel->output_names && kernel->output_names[count] && count <= SHEAF_OUTPUTS_MAX) {
+        if (!is_word(kernel->output_names[count]) || strcmp(kernel->output_names[count], "sheaf") == 0)
+            return "an output's name is no word of lower-case letters, digits and _, or is \"sheaf\"";
+        count++;
+    }
+    return count == signature->output_count ? NULL : "output_names has not one name for each output of the signature";
+}
+
+static enum sheaf_status
+check_kernel(const char *path, const struct sheaf_kernel *kernel, struct sheaf_error *error)
+{
+    struct signature signature;
+    struct sheaf_error wrong;
+    if (kernel->abi != SHEAF_KERNEL_ABI || kernel->bytes != sizeof *kernel)
+        return sheaf_fail(
+            error, SHEAF_BAD_DATA,
+            "%s: a kernel has ABI version %u with %u bytes, this Sheaf %d with %zu; build it again with this "
+            "Sheaf's header (pkg-config --cflags sheaf-kernel)",
+            path, kernel->abi, kernel->bytes, SHEAF_KERNEL_ABI, sizeof *kernel);
+    if (!is_word(kernel->name))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: a kernel's name is no word of lower-case letters, digits and _",
+                          path);
+    if (signature_parse(kernel->signature, &signature, &wrong))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: kernel %s: %.600s", path, kernel->name, wrong.text);
+    const char *fault = check_output_names(kernel, &signature);
+    if (!kernel->run)
+        fault = "it has no function `run`";
+    if (!kernel->text)
+        fault = "it has no text";
+    if (!kernel->accepts && !kernel->input_accepts)
+        fault = "it accepts no type";
+    if (kernel->parameter_count < 0 || kernel->parameter_count > SHEAF_PARAMETERS_MAX ||
+        (kernel->parameter_count > 0 && !kernel->parameters))
+        fault = "its parameters are missing, or too many";
+    if (fault)
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: kernel %s: %s", path, kernel->name, fault);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+plugin_load(const char *path, struct sheaf_error *error)
+{
+    char place[4096];
+    loaded = none;
+    // dlopen searches the system's libraries for a name without a slash: not what the user meant.
+    snprintf(place, sizeof place, "%s%s", strchr(path, '/') ? "" : "./", path);
+    void *object = dlopen(place, RTLD_NOW | RTLD_LOCAL);
+    if (!object)
+        return sheaf_fail(error, SHEAF_NO_INPUT, "--kernel %s: cannot be loaded: %.500s", path, dlerror());
+    void *symbol = dlsym(object, "sheaf_plugin_kernels");
+    plugin_entry *entry;
+    memcpy(&entry, &symbol,
+           sizeof entry); // ISO C has no cast from an object's to a function's pointer; POSIX has the bits
+    if (!symbol)
+        return sheaf_fail(error, SHEAF_BAD_DATA, "--kernel %s: exports no sheaf_plugin_kernels (see sheaf/kernel.h)",
+                          path);
+    const struct sheaf_kernel *const *kernels = entry(SHEAF_KERNEL_ABI);
+    if (!kernels || !kernels[0])
+        return sheaf_fail(error, SHEAF_BAD_DATA, "--kernel %s: offers no kernels for ABI version %d", path,
+                          SHEAF_KERNEL_ABI);
+    for (int i = 0; kernels[i]; i++) {
+        if (i == PLUGIN_KERNELS_MAX)
+            return sheaf_fail(error, SHEAF_BAD_DATA, "--kernel %s: more than %d kernels, or a list without its NULL",
+                              path, PLUGIN_KERNELS_MAX);
+        enum sheaf_status status = check_kernel(path, kernels[i], error);
+        if (status)
+            return status;
+    }
+    loaded = kernels;
+    return SHEAF_OK;
+}
+
+const struct sheaf_kernel *const *
+plugin_kernels(void)
+{
+    return loaded;
+}
+
+const struct sheaf_kernel *
+plugin_find_kernel(const char *name)
+{
+    for (const struct sheaf_kernel *const *kernel = loaded; *kernel; kernel++)
+        if (strcmp((*kernel)->name, name) == 0)
+            return *kernel;
+    return kernel_find(name);
+}
