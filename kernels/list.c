@@ -29,9 +29,12 @@
     DO(norm)                                                                                                           \
     DO(cond)                                                                                                           \
     DO(matrix_rank)                                                                                                    \
+    DO(add)                                                                                                            \
+    DO(multiply)                                                                                                       \
     DO(sum)                                                                                                            \
     DO(mean)                                                                                                           \
     DO(sqdiff)                                                                                                         \
+    DO(fill)                                                                                                           \
     DO(copy)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;

@@ -1,6 +1,7 @@
 #include "numbers.h"
 
 #include "list.h"
+#include "pieces.h"
 
 const int64_t numbers_sizes[10] = {1, 2, 7, 64, 1000, 1024, 1025, 65536, 100003, 3 * 65536 + 5};
 
@@ -93,4 +94,25 @@ numbers_check_batches(const char *kernel)
                 fixture_check_shared(found, type, shapes, input_count(found), shared);
         }
     }
+}
+
+void
+numbers_check_levels(const char *kernel, enum sheaf_type type, const struct map *map)
+{
+    struct fixture expected, found;
+    numbers_create(&expected, kernel, type, PIECE_NUMBERS, 1);
+    numbers_create(&found, kernel, type, PIECE_NUMBERS, 1);
+    const void *a = expected.inputs[0], *b = expected.inputs[expected.problem.input_count - 1];
+    for (int64_t count = 1; count <= PIECE_NUMBERS; count += count < 200 ? 1 : count) {
+        bool good = map->levels[VECTOR_BASELINE](a, b, expected.outputs[0], count);
+        for (enum vector_level level = VECTOR_AVX2; level < VECTOR_LEVEL_COUNT; level++) {
+            if (!vector_level_supported(level))
+                continue;
+            memset(found.outputs[0], 0xff, found.output_bytes[0]);
+            assert_int_equal(map->levels[level](a, b, found.outputs[0], count), good);
+            assert_memory_equal(found.outputs[0], expected.outputs[0], (size_t)count * map->bytes);
+        }
+    }
+    fixture_destroy(&expected);
+    fixture_destroy(&found);
 }

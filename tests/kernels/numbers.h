@@ -6,6 +6,7 @@
 #define SHEAF_TESTS_KERNELS_NUMBERS_H
 
 #include "fixture.h"
+#include "map.h"
 
 typedef __int128 numbers_integer;
 
@@ -31,5 +32,8 @@ void numbers_create(struct fixture *fixture, const char *kernel, enum sheaf_type
  * with a task of one piece and one of several.
  */
 void numbers_check_batches(const char *kernel);
+
+/** Check that an operation gives the same bits, and says the same, on every instruction set that this CPU has. */
+void numbers_check_levels(const char *kernel, enum sheaf_type type, const struct map *map);
 
 #endif
