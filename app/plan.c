@@ -35,7 +35,30 @@ tasks_per_page_border(int output_count, const int64_t *output_bytes)
 }
 
 int64_t
-plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count, const int64_t *output_bytes)
+plan_join_alignments(int64_t first, int64_t second)
+{
+    int64_t both;
+    bool fits = sheaf_multiply(first / greatest_common_divisor(first, second), second, &both) &&
+                both <= PLAN_GRID_STRETCH * PLAN_GRID_TASKS;
+    return fits ? both : first;
+}
+
+/** The least common multiple where a chunk of as many tasks is within the stretched limits, else `border`. */
+static int64_t
+stretch_to(int64_t border, int64_t align, int64_t task_bytes, double task_flops)
+{
+    int64_t count, bytes;
+    if (align < 2 || !sheaf_multiply(border / greatest_common_divisor(border, align), align, &count))
+        return border;
+    bool fits = count <= PLAN_GRID_STRETCH * PLAN_GRID_TASKS && sheaf_multiply(count, task_bytes, &bytes) &&
+                bytes <= PLAN_GRID_STRETCH * PLAN_GRID_BYTES &&
+                (double)count * task_flops <= PLAN_GRID_STRETCH * (double)PLAN_GRID_FLOPS;
+    return fits ? count : border;
+}
+
+int64_t
+plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count, const int64_t *output_bytes,
+          int64_t align)
 {
     int64_t count = PLAN_GRID_TASKS;
     if (task_bytes > 0 && PLAN_GRID_BYTES / task_bytes < count)
@@ -45,8 +68,8 @@ plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count
     if (count < 1)
         count = 1;
     int64_t border = tasks_per_page_border(output_count, output_bytes);
-    if (border <= count)
-        count -= count % border;
+    int64_t unit = stretch_to(border <= count ? border : 1, align, task_bytes, task_flops);
+    count = count > unit ? count - count % unit : unit;
     return count < tasks ? count : tasks;
 }
 
@@ -96,7 +119,7 @@ settle_class(const struct sheaf_kernel *kernel, const struct plan_request *reque
         kernel->cost(problem, &class->cost);
     class->workspace_bytes = kernel->workspace_bytes ? kernel->workspace_bytes(problem) : 0;
     class->tasks_per_chunk = plan_grid(class->tasks, class->input_bytes + class->output_bytes, class->cost.flops,
-                                       problem->output_count, output_bytes);
+                                       problem->output_count, output_bytes, request->align);
     class->chunks = (class->tasks + class->tasks_per_chunk - 1) / class->tasks_per_chunk;
     class->chunk_seconds = task_seconds(class) * (double)class->tasks_per_chunk;
     return SHEAF_OK;

@@ -15,6 +15,8 @@
 #define PLAN_GRID_FLOPS INT64_C(1000000000)
 #define PLAN_GRID_TASKS INT64_C(16384)
 #define PLAN_PAGE INT64_C(4096)
+/** How far a chunk may pass the grid's limits where that aligns it to HDF5 chunks. */
+#define PLAN_GRID_STRETCH 4
 
 /** Nominal speed of a core: orders chunks and weighs progress, decides nothing about results. */
 #define PLAN_NOMINAL_FLOPS 4e10
@@ -57,6 +59,7 @@ struct plan_request {
     struct sheaf_problem problem; /**< settled: outputs too */
     bool shared[SHEAF_OPERANDS_MAX];
     int64_t tasks; /**< at least 1 */
+    int64_t align; /**< tasks that are best read together, as they share HDF5 chunks; 0 or 1: any */
 };
 
 /**
@@ -76,8 +79,12 @@ double plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chun
 /** Nominal seconds of the whole plan on one core. */
 double plan_seconds(const struct plan *plan);
 
-/** Tasks per chunk by the grid's formula (FORMAT.md). */
-int64_t plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count, const int64_t *output_bytes);
+/** Tasks per chunk by the grid's formula (FORMAT.md). @param[in] align  as in plan_request */
+int64_t plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count, const int64_t *output_bytes,
+                  int64_t align);
+
+/** An alignment that suits two operands, both at least 1: their least common multiple, the first one where no grid has that. */
+int64_t plan_join_alignments(int64_t first, int64_t second);
 
 /** Bytes of one task of an array. Its size was checked when the problem was settled. */
 int64_t plan_array_bytes(const struct sheaf_array *array);

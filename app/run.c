@@ -150,7 +150,10 @@ match(const struct sheaf_kernel *kernel, const struct options *options, struct j
             return status;
     }
     problem->input_count = map->input_count;
+    map->request.align = 1;
     for (int i = 0; i < map->input_count; i++) {
+        if (!map->operands[i].shared)
+            map->request.align = plan_join_alignments(map->request.align, map->operands[i].chunk_tasks);
         labels[i] = map->operands[i].text;
         map->request.shared[i] = map->operands[i].shared;
         problem->inputs[i].type = map->operands[i].array.type;

@@ -80,6 +80,21 @@ hdf5_guard_file_access(void)
 enum sheaf_status
 hdf5_guard_open(const char *path, const char *name, hid_t *file, struct sheaf_error *error)
 {
+    return hdf5_guard_open_cached(path, name, 0, file, error);
+}
+
+/* Chunks that were read whole go first; the slots are a prime, some hundred for every chunk of a usual size. */
+static bool
+set_cache(hid_t access, int64_t chunk_bytes)
+{
+    const size_t default_bytes = (size_t)1 << 20, slots = 12421;
+
+    return chunk_bytes <= (int64_t)default_bytes || H5Pset_cache(access, 0, slots, (size_t)chunk_bytes, 1.0) >= 0;
+}
+
+enum sheaf_status
+hdf5_guard_open_cached(const char *path, const char *name, int64_t chunk_bytes, hid_t *file, struct sheaf_error *error)
+{
     char reason[HDF5_GUARD_REASON_TEXT];
 
     hdf5_guard_start();
@@ -87,8 +102,12 @@ hdf5_guard_open(const char *path, const char *name, hid_t *file, struct sheaf_er
     if (H5Fis_hdf5(path) == 0)
         return sheaf_fail(error, SHEAF_NO_INPUT, "%s: %s is not an HDF5 file", name, path);
     hid_t access = hdf5_guard_file_access();
-    if (access < 0)
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: HDF5 fails: %s", name, hdf5_guard_reason(reason));
+    if (access < 0 || !set_cache(access, chunk_bytes)) {
+        sheaf_fail(error, SHEAF_INTERNAL, "%s: HDF5 fails: %s", name, hdf5_guard_reason(reason));
+        if (access >= 0)
+            H5Pclose(access);
+        return SHEAF_INTERNAL;
+    }
     *file = H5Fopen(path, H5F_ACC_RDONLY, access);
     if (*file < 0)
         sheaf_fail(error, SHEAF_BAD_DATA, "%s: the HDF5 library cannot open %s: %s", name, path,

@@ -37,6 +37,13 @@ hid_t hdf5_guard_file_access(void);
 enum sheaf_status hdf5_guard_open(const char *path, const char *name, hid_t *file, struct sheaf_error *error);
 
 /**
+ * The same, with room for the unpacked chunks of each of its datasets: what is read in several parts is unpacked once.
+ * @param[in] chunk_bytes  of the chunks that are read by parts; less than the library's own default is raised to it
+ */
+enum sheaf_status hdf5_guard_open_cached(const char *path, const char *name, int64_t chunk_bytes, hid_t *file,
+                                         struct sheaf_error *error);
+
+/**
  * Open a dataset whose bytes lie in this very file, or come from filters that this library has.
  * @param[in]  path     of the dataset in the file
  * @param[in]  name     how messages call it

@@ -39,6 +39,10 @@ struct source_map {
     int64_t slice_first; /**< the entry of the first axis that counts tasks which is the first one selected */
     int64_t slice_step;  /**< from there to the next one; 1 also where there is no slice; not 0 */
     bool in_memory;      /**< the file lies in a memory file system: reading it never blocks */
+    /** Tasks 0 to chunk_tasks - 1 lie in the same HDF5 chunks, so do as many after them, and so on: who reads whole multiples
+     * unpacks each chunk once. 1: no chunk holds several tasks, or no such grid fits them. */
+    int64_t chunk_tasks;
+    int64_t chunk_bytes; /**< of the chunks of one such group, unpacked; 0: it is not chunked */
     struct generate_spec generate;
     int64_t file_bytes;
     int64_t file_mtime;               /**< nanoseconds since 1970 */

@@ -122,9 +122,50 @@ apply_slice(const struct slice *slice, struct source_map *map, struct sheaf_erro
     return SHEAF_OK;
 }
 
+/* How many selected entries of the first axis a chunk of `entries` holds, if each holds as many; else 0. */
+static int64_t
+selected_entries(const struct source_map *map, int64_t entries)
+{
+    if (map->slice_step < 0 || entries % map->slice_step != 0 || map->slice_first % entries >= map->slice_step)
+        return 0;
+    return entries / map->slice_step;
+}
+
+/*
+ * Which tasks share HDF5 chunks: on the outermost axis where a chunk holds several entries it spans those; all tasks of the
+ * axes within are in the same chunks or in their neighbours.
+ */
+static void
+note_chunks(hid_t creation, struct source_map *map)
+{
+    const struct sheaf_shape *lead = &map->array.lead, *core = &map->array.core;
+    hsize_t chunk[H5S_MAX_RANK];
+    int ndim = lead->ndim + core->ndim;
+    int64_t tasks = 0, bytes = (int64_t)sheaf_type_size(map->file_type);
+
+    if (H5Pget_layout(creation) != H5D_CHUNKED || H5Pget_chunk(creation, H5S_MAX_RANK, chunk) != ndim)
+        return;
+    for (int i = 0; i < ndim; i++) {
+        int64_t extent = i < lead->ndim ? lead->extent[i] : core->extent[i - lead->ndim];
+        int64_t entries = (int64_t)chunk[i], span = entries;
+        if (i < lead->ndim && tasks == 0 && entries > 1) {
+            tasks = i == 0 ? selected_entries(map, entries) : entries;
+            tasks = tasks < extent ? tasks : extent;
+        } else if (i >= lead->ndim || tasks > 0) {
+            span = (extent + entries - 1) / entries * entries;
+            tasks *= i < lead->ndim ? extent : 1;
+        }
+        if (!sheaf_multiply(bytes, span, &bytes))
+            bytes = INT64_MAX;
+    }
+    map->chunk_tasks = tasks > 1 ? tasks : 1;
+    map->chunk_bytes = bytes;
+}
+
 /* Type, axes, and where the bytes lie. */
 static enum sheaf_status
-examine_dataset(hid_t dataset, int core_ndim, struct source_map *map, struct sheaf_error *error)
+examine_dataset(hid_t dataset, int core_ndim, const struct slice *slice, struct source_map *map,
+                struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
     char text[HDF5_GUARD_TYPE_TEXT];
@@ -152,6 +193,10 @@ examine_dataset(hid_t dataset, int core_ndim, struct source_map *map, struct she
         /* a contiguous dataset that nobody has written yet has no bytes: the library gives its fill value */
         bool plain = H5Pget_layout(creation) == H5D_CONTIGUOUS && offset != HADDR_UNDEF;
         map->offset = plain ? (int64_t)offset : -1;
+        if (status == SHEAF_OK)
+            status = apply_slice(slice, map, error);
+        if (status == SHEAF_OK)
+            note_chunks(creation, map);
     }
     if (creation >= 0)
         H5Pclose(creation);
@@ -311,9 +356,7 @@ describe_dataset(int core_ndim, struct source_map *map, struct sheaf_error *erro
     if (status == SHEAF_OK)
         status = open_dataset(map, library.file, &library.dataset, &slice, error);
     if (status == SHEAF_OK)
-        status = examine_dataset(library.dataset, core_ndim, map, error);
-    if (status == SHEAF_OK)
-        status = apply_slice(&slice, map, error);
+        status = examine_dataset(library.dataset, core_ndim, &slice, map, error);
     if (status == SHEAF_OK)
         status = check_length(map, error);
     if (status == SHEAF_OK)
@@ -330,7 +373,7 @@ source_describe(const char *text, int core_ndim, uint32_t operand, uint64_t seed
 {
     memset(map, 0, sizeof *map);
     map->offset = -1;
-    map->slice_step = 1;
+    map->slice_step = map->chunk_tasks = 1;
     if (strlen(text) >= sizeof map->text)
         return sheaf_fail(error, SHEAF_USAGE, "operand \"%.60s...\": the text is longer than %zu bytes", text,
                           sizeof map->text - 1);

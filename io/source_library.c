@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+/* Chunks that are not read whole are kept until they were; this is memory beside the rank's buffers. */
+enum { CACHE_BYTES_MAX = 64 << 20 };
+
 /* A box in a dataset: where it starts and how far it goes on every axis. */
 struct box {
     int ndim;
@@ -17,7 +20,8 @@ source_library_open(const struct source_map *map, struct source_library *library
     char reason[HDF5_GUARD_REASON_TEXT];
 
     *library = SOURCE_LIBRARY_CLOSED;
-    enum sheaf_status status = hdf5_guard_open(map->path, map->text, &library->file, error);
+    const int64_t cache_bytes = map->chunk_bytes < CACHE_BYTES_MAX ? map->chunk_bytes : CACHE_BYTES_MAX;
+    enum sheaf_status status = hdf5_guard_open_cached(map->path, map->text, cache_bytes, &library->file, error);
     if (status == SHEAF_OK)
         status = hdf5_guard_open_dataset(library->file, map->dataset, map->text, &library->dataset, error);
     if (status == SHEAF_OK) {

@@ -51,40 +51,65 @@ the_grid_is_its_formula(void **state)
     const struct {
         int64_t tasks, bytes;
         double flops;
-        int64_t output, expected;
+        int64_t output, expected, align;
     } cases[] = {
         /* 2 MiB / 100000 B = 20.97; the fewest outputs that end on a page border are 4096 / gcd(4096, 100000) = 128 */
-        {1000000, 100000, 0, 100000, 20},
+        {1000000, 100000, 0, 100000, 20, 0},
         /* 2 MiB / 3072 B = 682.7, down to a multiple of 4096 / 1024 */
-        {1000000, 3072, 0, 1024, 680},
+        {1000000, 3072, 0, 1024, 680, 0},
         /* 10^9 flops / 3 x 10^7 = 33.3; each output is a page */
-        {1000000, 8192, 3e7, 4096, 33},
+        {1000000, 8192, 3e7, 4096, 33, 0},
         /* 10^9 / 3 x 10^7 = 33.3, down to a multiple of 16 */
-        {1000000, 1024, 3e7, 256, 32},
+        {1000000, 1024, 3e7, 256, 32, 0},
         /* tiny tasks: no more than 16384 */
-        {1000000, 16, 0, 8, 16384},
-        {1000000, 0, 0, 0, 16384},
+        {1000000, 16, 0, 8, 16384, 0},
+        {1000000, 0, 0, 0, 16384, 0},
         /* great tasks: one at least */
-        {1000000, INT64_C(1) << 40, 0, INT64_C(1) << 39, 1},
-        {1000000, 8, 1e18, 8, 1},
-        {1000000, 2097152, 1e9, 2097152, 1},
-        {1000000, 1048576, 1e9, 1048576, 1},
-        {1000000, 1048576, 0, 1048576, 2},
+        {1000000, INT64_C(1) << 40, 0, INT64_C(1) << 39, 1, 0},
+        {1000000, 8, 1e18, 8, 1, 0},
+        {1000000, 2097152, 1e9, 2097152, 1, 0},
+        {1000000, 1048576, 1e9, 1048576, 1, 0},
+        {1000000, 1048576, 0, 1048576, 2, 0},
         /* no more than there are: then the end is on no border */
-        {5, 16, 0, 8, 5},
-        {16384, 16, 0, 8, 16384},
-        {16385, 16, 0, 8, 16384},
-        {1, 16, 0, 8, 1},
+        {5, 16, 0, 8, 5, 0},
+        {16384, 16, 0, 8, 16384, 0},
+        {16385, 16, 0, 8, 16384, 0},
+        {1, 16, 0, 8, 1, 0},
+        /* HDF5 chunks of several tasks: 20 down to a multiple of 7; 33 of 7; 680 and 4 tasks a page: of 28 */
+        {1000000, 100000, 0, 100000, 14, 7},
+        {1000000, 8192, 3e7, 4096, 28, 7},
+        {1000000, 3072, 0, 1024, 672, 7},
+        /* more tasks than the grid would take: up to 4 times its bytes, flops and tasks, then no more */
+        {1000000, 100000, 0, 100000, 83, 83},
+        {1000000, 100000, 0, 100000, 20, 84},
+        {1000000, 8192, 3e7, 4096, 133, 133},
+        {1000000, 8192, 3e7, 4096, 33, 134},
+        {1000000, 16, 0, 4096, 65536, 65536},
+        {1000000, 16, 0, 4096, 16384, 65537},
+        {1000000, 1048576, 1e12, 1048576, 1, 2},
+        {1000000, 3, 0, 3, 16384, INT64_MAX},
+        {50, 100000, 0, 100000, 50, 83},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_int_equal(plan_grid(cases[i].tasks, cases[i].bytes, cases[i].flops, 1, &cases[i].output),
+        assert_int_equal(plan_grid(cases[i].tasks, cases[i].bytes, cases[i].flops, 1, &cases[i].output, cases[i].align),
                          cases[i].expected);
+}
+
+static void
+alignments_are_joined_where_a_grid_can_have_both(void **state)
+{
+    (void)state;
+    assert_int_equal(plan_join_alignments(1, 1), 1);
+    assert_int_equal(plan_join_alignments(1, 12), 12);
+    assert_int_equal(plan_join_alignments(8, 12), 24);
+    assert_int_equal(plan_join_alignments(1000, 999), 1000);
+    assert_int_equal(plan_join_alignments(4, INT64_MAX), 4);
 }
 
 /* The formula by search: what FORMAT.md says, without arithmetic tricks. */
 static int64_t
-search_grid(int64_t tasks, int64_t bytes, double flops, int output_count, const int64_t *output_bytes)
+search_grid(int64_t tasks, int64_t bytes, double flops, int output_count, const int64_t *output_bytes, int64_t align)
 {
     int64_t count = 1, border = 0;
     while (count < PLAN_GRID_TASKS && (count + 1) * bytes <= PLAN_GRID_BYTES &&
@@ -96,8 +121,13 @@ search_grid(int64_t tasks, int64_t bytes, double flops, int output_count, const 
         for (int i = 0; i < output_count; i++)
             found = found && border * output_bytes[i] % PLAN_PAGE == 0;
     }
-    if (border <= count)
-        count = count / border * border;
+    int64_t unit = border <= count ? border : 1, both = unit;
+    while (both % align)
+        both += unit;
+    if (align > 1 && both <= 4 * PLAN_GRID_TASKS && both * bytes <= 4 * PLAN_GRID_BYTES &&
+        (double)both * flops <= 4 * (double)PLAN_GRID_FLOPS)
+        unit = both;
+    count = count < unit ? unit : count / unit * unit;
     return count < tasks ? count : tasks;
 }
 
@@ -115,8 +145,9 @@ the_grid_is_what_a_search_finds(void **state)
         }
         int64_t tasks = test_random_within(&random, 1, 40000);
         double flops = (double)(test_random_within(&random, 0, 4) << test_random_within(&random, 0, 30));
-        assert_int_equal(plan_grid(tasks, bytes, flops, outputs, output_bytes),
-                         search_grid(tasks, bytes, flops, outputs, output_bytes));
+        int64_t align = trial % 2 ? test_random_within(&random, 1, 300) : 1;
+        assert_int_equal(plan_grid(tasks, bytes, flops, outputs, output_bytes, align),
+                         search_grid(tasks, bytes, flops, outputs, output_bytes, align));
     }
 }
 
@@ -339,6 +370,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_grid_is_its_formula),
+        cmocka_unit_test(alignments_are_joined_where_a_grid_can_have_both),
         cmocka_unit_test(the_grid_is_what_a_search_finds),
         cmocka_unit_test(a_class_is_settled),
         cmocka_unit_test(shared_inputs_do_not_count_as_a_tasks_bytes),

@@ -340,6 +340,88 @@ what_would_lose_numbers_is_refused(void **state)
                "has, as c128, more bytes than 64 bits can count");
 }
 
+static void
+expect_chunks(const char *text, int core_ndim, int64_t tasks, int64_t bytes)
+{
+    describe(text, core_ndim);
+    assert_int_equal(map.chunk_tasks, tasks);
+    assert_int_equal(map.chunk_bytes, bytes);
+}
+
+static void
+tasks_that_share_chunks_are_counted(void **state)
+{
+    const hsize_t extent[4] = {20, 6, 5, 4}, rows[4] = {8, 6, 5, 4}, within[4] = {1, 3, 2, 3}, cells[4] = {4, 4, 5, 4};
+    const hsize_t whole[4] = {20, 6, 5, 4}, single[4] = {1, 1, 5, 4};
+
+    (void)state;
+    write_dataset("share.h5", "plain", H5T_IEEE_F64LE, 4, extent, H5P_DEFAULT);
+    write_dataset("share.h5", "rows", H5T_IEEE_F64LE, 4, extent, in_chunks(4, rows));
+    write_dataset("share.h5", "within", H5T_IEEE_F64LE, 4, extent, in_chunks(4, within));
+    write_dataset("share.h5", "cells", H5T_IEEE_F64LE, 4, extent, in_chunks(4, cells));
+    write_dataset("share.h5", "whole", H5T_IEEE_F64LE, 4, extent, in_chunks(4, whole));
+    write_dataset("share.h5", "single", H5T_IEEE_F64LE, 4, extent, in_chunks(4, single));
+    expect_chunks("share.h5:/plain", 2, 1, 0);
+    expect_chunks("share.h5:/rows", 2, 48, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows", 3, 8, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows", 4, 1, 24 * 120 * 8);
+    /* two chunks of three tasks make a row, each task lies in 3 x 2 of them */
+    expect_chunks("share.h5:/within", 2, 3, 3 * 6 * 6 * 8);
+    expect_chunks("share.h5:/within", 3, 1, 6 * 6 * 6 * 8);
+    expect_chunks("share.h5:/cells", 2, 24, 4 * 8 * 5 * 4 * 8);
+    expect_chunks("share.h5:/whole", 2, 120, 2400 * 8);
+    expect_chunks("share.h5:/single", 2, 1, 20 * 8);
+
+    /* slices: each chunk must hold as many of the selected entries */
+    expect_chunks("share.h5:/rows[8:]", 3, 8, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows[::2]", 3, 4, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows[9::4]", 2, 12, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows[16:]", 3, 4, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows[1:]", 3, 1, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows[::3]", 3, 1, 8 * 120 * 8);
+    expect_chunks("share.h5:/rows[::-1]", 3, 1, 8 * 120 * 8);
+    expect_chunks("share.h5:/within[3:7]", 2, 3, 3 * 6 * 6 * 8);
+}
+
+static int unpacked;
+
+static size_t
+count_unpacking(unsigned flags, size_t value_count, const unsigned values[], size_t bytes, size_t *buffer_bytes,
+                void **buffer)
+{
+    (void)value_count, (void)values, (void)buffer_bytes, (void)buffer;
+    unpacked += (flags & H5Z_FLAG_REVERSE) != 0;
+    return bytes;
+}
+
+/* Tasks that are read one by one too, from chunks that the library by itself would not keep. */
+static void
+each_chunk_is_unpacked_once(void **state)
+{
+    const H5Z_class2_t filter = {H5Z_CLASS_T_VERS, 301, 1, 1, "counting", NULL, NULL, count_unpacking};
+    const hsize_t extent[3] = {20, 250, 100}, chunk[3] = {8, 250, 50};
+    hid_t creation = in_chunks(3, chunk);
+    double *got = malloc(sizeof *got * 250 * 100);
+    struct source *source;
+
+    (void)state;
+    assert_non_null(got);
+    assert_true(H5Zregister(&filter) >= 0 && H5Pset_filter(creation, 301, 0, 0, NULL) >= 0);
+    write_dataset("count.h5", "a", H5T_IEEE_F64LE, 3, extent, creation);
+    expect_chunks("count.h5:/a", 2, 8, 8 * 250 * 100 * 8);
+    test_ok(source_attach(&map, &source, &error), &error);
+    unpacked = 0;
+    for (int64_t task = 0; task < 20; task++) {
+        test_ok(source_read(source, task, 1, got, &error), &error);
+        for (int64_t i = 0; i < 250 * 100; i++)
+            assert_true(got[i] == element(task * 250 * 100 + i));
+    }
+    assert_int_equal(unpacked, 3 * 2);
+    source_detach(source);
+    free(got);
+    assert_true(H5Zunregister(301) >= 0);
+}
+
 /* Task `task` of a sliced source with two leading axes of 9 and `inner` entries, 6 elements a task. */
 static void
 check_slice(const char *text, int64_t inner, int64_t first, int64_t step, int64_t rows)
@@ -806,6 +888,8 @@ main(void)
         cmocka_unit_test(narrower_types_are_read_too),
         cmocka_unit_test(generated_operands_are_converted),
         cmocka_unit_test(what_would_lose_numbers_is_refused),
+        cmocka_unit_test(tasks_that_share_chunks_are_counted),
+        cmocka_unit_test(each_chunk_is_unpacked_once),
         cmocka_unit_test(slices_select_tasks),
         cmocka_unit_test(wrong_slices_are_refused),
         cmocka_unit_test(a_single_entry_is_shared),

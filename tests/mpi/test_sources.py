@@ -66,5 +66,21 @@ class Slices(SheafTest):
         self.assertIn("in.h5:/a[60:]: selects no tasks: the first axis has 50 entries", outcome.err)
 
 
+class Chunks(SheafTest):
+    def test_chunks_of_ours_are_made_of_whole_ones_of_hdf5(self):
+        a = random_array((1000, 32, 32), np.float64)
+        with h5py.File(self.path("in.h5"), "w") as file:
+            file.create_dataset("a", data=a, chunks=(100, 32, 16), compression="gzip", shuffle=True)
+            file.create_dataset("b", data=a[::-1], chunks=(15, 32, 32))
+        self.assertSameBits(self.compute("copy", "in.h5:/a"), a)
+        with h5py.File(self.path("out.h5")) as file:
+            # 2 MiB hold 128 tasks that read and write 16 KiB
+            self.assertEqual(file["sheaf/classes"]["tasks_per_chunk"][0], 100)
+        expected, bound = product_and_bound(a, a[::-1])
+        self.assertWithin(self.compute("matmul", "in.h5:/a", "in.h5:/b"), expected, bound)
+        with h5py.File(self.path("out.h5")) as file:
+            self.assertEqual(file["sheaf/classes"]["tasks_per_chunk"][0], 300)
+
+
 if __name__ == "__main__":
     unittest.main()
