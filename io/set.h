@@ -16,12 +16,12 @@ struct set_member {
     int64_t text; /**< offset into the block's texts: "survey/b0017.h5:/data", as messages call it */
     int64_t path; /**< absolute path of its file */
     int64_t dataset;
-    int64_t name;         /**< what the wildcards matched, joined by "/"; of a list: its line, "/" replaced by "_" */
-    int64_t offset;       /**< of the first byte of a plain contiguous dataset in its file; -1: through the library */
+    int64_t name;   /**< what the wildcards matched (see set_describe); of a list: its line, "/" replaced by "_" */
+    int64_t offset; /**< of the first byte of a plain contiguous dataset in its file; -1: through the library */
     enum sheaf_type type; /**< as stored */
     uint8_t swapped;      /**< of the other byte order */
     uint8_t in_memory;    /**< its file lies in a memory file system */
-    uint8_t unreadable;   /**< it could not be examined: a failed task, with `reason` */
+    uint8_t unreadable;   /**< not 0: it could not be examined, by this status: a failed task, with `reason` */
     uint8_t reserved;
     int64_t reason; /**< text: why; 0: none */
     struct sheaf_shape shape;
@@ -33,7 +33,7 @@ struct set {
     int64_t count;        /**< members */
     int64_t members;      /**< offset of the array of struct set_member */
     int64_t texts;        /**< offset of the texts, each ending with NUL; offset 0 is "" */
-    uint64_t fingerprint; /**< of the members' types, shapes and sampled content */
+    uint64_t fingerprint; /**< of the members' names, types, shapes and sampled content */
 };
 
 /** @return whether a text names a set: wildcards (* ? [) in file or dataset, or "@LIST" */
@@ -42,16 +42,21 @@ bool set_text_is_set(const char *text);
 /**
  * Expand and examine a set. Not collective: one rank calls it.
  *
- * Texts: "FILE.h5:/beams/WILDCARD/data" (a dataset a task), "survey/WILDCARD.h5:/data" (a file a task), both at once, "@files.txt" (a line
- * is FILE.h5:/path; empty lines and those that start with # are skipped), each with a slice [first:end:step] behind it.
- * Members come in natural order (b2 before b10), a list's in the list's own. Wildcards do not match "/". A dataset literally so
- * named is preferred to a slice. Links out of the file are not followed.
+ * Texts: "FILE.h5:/beams/WILDCARD/data" (a dataset a task), "survey/WILDCARD.h5:/data" (a file a task), both at once,
+ * "@files.txt" (a line is FILE.h5:/path, taken literally; empty lines and those that start with # are skipped), each
+ * with a slice [first:end:step] behind it. A dataset or list literally so named is preferred to a slice. Wildcards do
+ * not match "/"; "[" is one only where a "]" closes it, and "[[]" stands for the bracket. A dataset wildcard finds
+ * datasets, by links within the file; links out of it are members that cannot be read.
+ *
+ * What wildcards matched is a member's name: side by side they make one piece, pieces are joined by "/", "_" stands for
+ * an empty piece and for ".". Members come in the natural order of their names (b2 before b10), a list's in its own.
  *
  * @param[in]  core_ndim  axes that each member must have
  * @param[out] set        the block, malloc'ed: the caller frees it; NULL on failure
- * @return SHEAF_OK; SHEAF_USAGE (text), SHEAF_NO_INPUT (nothing matches; the list cannot be read), SHEAF_BAD_DATA (two
- *         members of one name; wrong axes or type in every member), SHEAF_NO_RESOURCES. A member that by itself cannot be read, or
- *         has the wrong axes, is marked unreadable and is no error.
+ * @return SHEAF_OK; SHEAF_USAGE (text, line of a list), SHEAF_NO_INPUT (nothing matches; the list cannot be read),
+ *         SHEAF_BAD_DATA (two members of one name, an empty slice), SHEAF_IO_ERROR, SHEAF_NO_RESOURCES. A member that
+ *         by itself cannot be read, or has the wrong axes, is marked unreadable and is no error; if all are, the first
+ *         one's status is returned.
  */
 enum sheaf_status set_describe(const char *text, int core_ndim, struct set **set, struct sheaf_error *error);
 
@@ -76,7 +81,7 @@ enum sheaf_status set_reader_create(const struct set *set, struct set_reader **r
 void set_reader_destroy(struct set_reader *reader);
 
 /**
- * Read one member's bytes as stored in memory order (native byte order, type as stored) into buffer.
+ * Read one member's bytes in the machine's byte order, of the type that is stored, into buffer.
  * @return SHEAF_OK; SHEAF_IO_ERROR or SHEAF_NO_INPUT: that task is unreadable
  */
 enum sheaf_status set_read(struct set_reader *reader, int64_t member, void *buffer, struct sheaf_error *error);
