@@ -31,6 +31,9 @@
     DO(matrix_rank)                                                                                                    \
     DO(add)                                                                                                            \
     DO(multiply)                                                                                                       \
+    DO(exp)                                                                                                            \
+    DO(sin)                                                                                                            \
+    DO(isf)                                                                                                            \
     DO(sum)                                                                                                            \
     DO(mean)                                                                                                           \
     DO(sqdiff)                                                                                                         \
