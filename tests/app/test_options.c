@@ -386,7 +386,7 @@ unknown_options_are_refused(void **state)
     expect_usage("run --no-such-option", "sheaf run has no option --no-such-option; sheaf run --help lists them");
     expect_usage("run -x", "sheaf run has no option -x");
     expect_usage("make f.h5 --count", "--count: expected TASKS, found nothing"); /* without its value */
-    expect_usage("run --o x", "has no option --o"); /* --output, --overwrite, --order */
+    expect_usage("run --o x", "has no option --o");                              /* --output, --overwrite, --order */
     expect_usage("info --count 3", "sheaf info has no option --count");
 }
 
