@@ -181,11 +181,10 @@ const struct sheaf_kernel kernel_add = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "add",
     .text = "sum of two arrays, element by element",
-    .documentation = "R_i = a_i + b_i. k flops (complex: 2 k). No library: one rounded sum an element; bound by memory "
-                     "bandwidth. As\n"
-                     "numpy.add, but an integer sum that its type does not hold fails the task (status overflow, "
-                     "output 0), where NumPy\n"
-                     "wraps. NaN and infinity in the input spread as IEEE 754 says.\n",
+    .documentation =
+        "R_i = a_i + b_i. k flops (complex: 2 k). No library: one rounded sum an element; bound by memory\n"
+        "bandwidth. As numpy.add, but an integer sum that its type does not hold fails the task (status overflow,\n"
+        "output 0), where NumPy wraps. NaN and infinity in the input spread as IEEE 754 says.\n",
     .signature = "(k),(k)->(k)",
     .output_names = arithmetic_outputs,
     .accepts = SHEAF_TYPES_INTEGER | SHEAF_TYPES_FLOATING,
@@ -200,11 +199,10 @@ const struct sheaf_kernel kernel_multiply = {
     .name = "multiply",
     .text = "product of two arrays, element by element",
     .documentation =
-        "R_i = a_i b_i. k flops (complex: 6 k). No library: one rounded product an element (complex: a rounded sum of "
-        "two);\n"
-        "bound by memory bandwidth. As numpy.multiply, but an integer product that its type does not hold fails the "
-        "task\n"
-        "(status overflow, output 0), where NumPy wraps. NaN and infinity in the input spread as IEEE 754 says.\n",
+        "R_i = a_i b_i. k flops (complex: 6 k). No library: one rounded product an element (complex: a rounded sum\n"
+        "of two); bound by memory bandwidth. As numpy.multiply, but an integer product that its type does not hold\n"
+        "fails the task (status overflow, output 0), where NumPy wraps. NaN and infinity in the input spread as\n"
+        "IEEE 754 says.\n",
     .signature = "(k),(k)->(k)",
     .output_names = arithmetic_outputs,
     .accepts = SHEAF_TYPES_INTEGER | SHEAF_TYPES_FLOATING,

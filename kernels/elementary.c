@@ -211,11 +211,10 @@ const struct sheaf_kernel kernel_exp = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "exp",
     .text = "exponential function of every element",
-    .documentation = "R_i = exp(a_i). Some 37 flops an element (complex: 150). f64: error below 1 ulp, the same bits "
-                     "on any CPU; f32: computed in\n"
-                     "f64 and rounded. Complex: the C library's cexp, whose last bits depend on the CPU. As numpy.exp: "
-                     "overflow gives\n"
-                     "infinity, NaN and infinity spread as C's annex F and G say; no task fails.\n",
+    .documentation =
+        "R_i = exp(a_i). Some 37 flops an element (complex: 150). f64: error below 1 ulp, the same bits on any CPU;\n"
+        "f32: computed in f64 and rounded. Complex: the C library's cexp, whose last bits depend on the CPU. As\n"
+        "numpy.exp: overflow gives infinity, NaN and infinity spread as C's annex F and G say; no task fails.\n",
     .signature = "(k)->(k)",
     .output_names = elementary_outputs,
     .accepts = SHEAF_TYPES_FLOATING,
@@ -230,11 +229,10 @@ const struct sheaf_kernel kernel_sin = {
     .name = "sin",
     .text = "sine of every element",
     .documentation =
-        "R_i = sin(a_i), radians. Some 55 flops an element (complex: 250). f64: error below 1 ulp, the same bits on "
-        "any CPU to\n"
-        "|a_i| = 2^20 pi/2, beyond that by the C library's sin; f32: computed in f64 and rounded. Complex: the C "
-        "library's\n"
-        "csin; the last bits of what it computes depend on the CPU. As numpy.sin: infinity gives NaN; no task fails.\n",
+        "R_i = sin(a_i), radians. Some 55 flops an element (complex: 250). f64: error below 1 ulp, the same bits on\n"
+        "any CPU to |a_i| = 2^20 pi/2, beyond that by the C library's sin; f32: computed in f64 and rounded.\n"
+        "Complex: the C library's csin; the last bits of what it computes depend on the CPU. As numpy.sin: infinity\n"
+        "gives NaN; no task fails.\n",
     .signature = "(k)->(k)",
     .output_names = elementary_outputs,
     .accepts = SHEAF_TYPES_FLOATING,
@@ -249,10 +247,10 @@ const struct sheaf_kernel kernel_isf = {
     .name = "isf",
     .text = "inverse survival function of the normal distribution of every element",
     .documentation =
-        "R_i is the number that a standard normal one passes with probability a_i. Some 140 flops an element. "
-        "Wichura's algorithm\n"
-        "AS 241 (PPND16), f64: error below 8 ulp, the same bits on any CPU; f32: computed in f64 and rounded. As\n"
-        "scipy.stats.norm.isf: 0 gives infinity, 1 -infinity, NaN and numbers outside [0, 1] NaN; no task fails.\n",
+        "R_i is the number that a standard normal one passes with probability a_i. Some 140 flops an element.\n"
+        "Wichura's algorithm AS 241 (PPND16), f64: error below 8 ulp, the same bits on any CPU; f32: computed in\n"
+        "f64 and rounded. As scipy.stats.norm.isf: 0 gives infinity, 1 -infinity, NaN and numbers outside [0, 1]\n"
+        "NaN; no task fails.\n",
     .signature = "(k)->(k)",
     .output_names = elementary_outputs,
     .accepts = SHEAF_TYPES_REAL,

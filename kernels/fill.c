@@ -133,9 +133,9 @@ const struct sheaf_kernel kernel_fill = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "fill",
     .text = "one number everywhere: what writing alone costs",
-    .documentation = "R_i = value. No flops; of the input only shape and type matter. A number that the type does not "
-                     "have (1.5 or -1\n"
-                     "in u8, 1e300 in f32) is refused. Complex: imaginary part 0. As numpy.full_like; no task fails.\n",
+    .documentation =
+        "R_i = value. No flops; of the input only shape and type matter. A number that the type does not have (1.5\n"
+        "or -1 in u8, 1e300 in f32) is refused. Complex: imaginary part 0. As numpy.full_like; no task fails.\n",
     .signature = "(k)->(k)",
     .output_names = fill_outputs,
     .accepts = SHEAF_TYPES_INTEGER | SHEAF_TYPES_FLOATING,

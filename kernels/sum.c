@@ -127,13 +127,12 @@ const struct sheaf_kernel kernel_sum = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "sum",
     .text = "sum of all elements",
-    .documentation = "r = sum of a_i. k flops (complex: 2 k). No library; bound by memory bandwidth. Integers add "
-                     "exactly, into i64, and a\n"
-                     "sum that i64 does not hold fails the task (status overflow, output 0), where numpy.sum wraps.\n"
-                     "Floating-point numbers add in f64, in a fixed tree (blocks of 1024, 32 lanes, then pairwise), so "
-                     "that the bits are the\n"
-                     "same on any number of cores and on any CPU: within (36 + log2(k / 1024)) 2^-53 of the sum of "
-                     "|a_i|, and one rounding to f32.\n",
+    .documentation =
+        "r = sum of a_i. k flops (complex: 2 k). No library; bound by memory bandwidth. Integers add exactly, into\n"
+        "i64, and a sum that i64 does not hold fails the task (status overflow, output 0), where numpy.sum wraps.\n"
+        "Floating-point numbers add in f64, in a fixed tree (blocks of 1024, 32 lanes, then pairwise), so that the\n"
+        "bits are the same on any number of cores and on any CPU: within (37 + log2(1 + k / 1024)) 2^-53 of the sum\n"
+        "of |a_i|, and one rounding to f32.\n",
     .signature = "(k)->()",
     .output_names = sum_outputs,
     .accepts = SHEAF_TYPES_INTEGER | SHEAF_TYPES_FLOATING,
@@ -150,12 +149,11 @@ const struct sheaf_kernel kernel_mean = {
     .name = "mean",
     .text = "mean of all elements",
     .documentation =
-        "r = sum of a_i / k. k flops (complex: 2 k). No library; bound by memory bandwidth. Of integers f64: their sum "
-        "is exact\n"
-        "at any size, rounded, and divided; no task fails.\n"
-        "Floating-point numbers add in f64, in a fixed tree (blocks of 1024, 32 lanes, then pairwise), so that the "
-        "bits are the\n"
-        "same on any number of cores and on any CPU: the sum within (36 + log2(k / 1024)) 2^-53 of the sum of |a_i|.\n",
+        "r = sum of a_i / k. k flops (complex: 2 k). No library; bound by memory bandwidth. Of integers f64: their\n"
+        "sum is exact at any size, rounded, and divided; no task fails.\n"
+        "Floating-point numbers add in f64, in a fixed tree (blocks of 1024, 32 lanes, then pairwise), so that the\n"
+        "bits are the same on any number of cores and on any CPU: the sum within (37 + log2(1 + k / 1024)) 2^-53 of\n"
+        "the sum of |a_i|.\n",
     .signature = "(k)->()",
     .output_names = sum_outputs,
     .accepts = SHEAF_TYPES_INTEGER | SHEAF_TYPES_FLOATING,
@@ -171,15 +169,13 @@ const struct sheaf_kernel kernel_sqdiff = {
     .bytes = sizeof(struct sheaf_kernel),
     .name = "sqdiff",
     .text = "sum of squared differences of two arrays",
-    .documentation = "r = sum of (a_i - b_i)^2. 3 k flops. No library, one pass without temporary arrays; bound by "
-                     "memory bandwidth. Integers\n"
-                     "add exactly, into i64 (no difference or square wraps), and a sum that i64 does not hold fails "
-                     "the task (status\n"
-                     "overflow, output 0).\n"
-                     "Floating-point numbers add in f64, in a fixed tree (blocks of 1024, 32 lanes, then pairwise), so "
-                     "that the bits are the\n"
-                     "same on any number of cores and on any CPU: within (39 + log2(k / 1024)) 2^-53 of r, and one "
-                     "rounding to f32.\n",
+    .documentation =
+        "r = sum of (a_i - b_i)^2. 3 k flops. No library, one pass without temporary arrays; bound by memory\n"
+        "bandwidth. Integers add exactly, into i64 (no difference or square wraps), and a sum that i64 does not\n"
+        "hold fails the task (status overflow, output 0).\n"
+        "Floating-point numbers add in f64, in a fixed tree (blocks of 1024, 32 lanes, then pairwise), so that the\n"
+        "bits are the same on any number of cores and on any CPU: within (40 + log2(1 + k / 1024)) 2^-53 of r, and\n"
+        "one rounding to f32.\n",
     .signature = "(k),(k)->()",
     .output_names = sum_outputs,
     .accepts = SHEAF_TYPES_INTEGER | SHEAF_TYPES_REAL,

@@ -181,7 +181,7 @@ isf_has_the_known_values(void **state)
     free(found);
 }
 
-/* A part is a product of two functions that glibc's manual has within 2 ulp (sinh, cosh) and 1 ulp: 3 ulp or 6 u, and u. */
+/* A part is a product of two functions, which glibc's manual has within 1 and 2 ulp (sinh, cosh): 6 u, and u. */
 static void
 complex_results_are_right(void **state)
 {
