@@ -25,6 +25,12 @@ static const struct option_row table[] = {
      "type that all operands are read as, whatever they are stored as; auto: their own where the kernel takes it, else "
      "the "
      "next one that it takes; operands of several types get their common one, as in NumPy"},
+    {"allow-external", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(allow_external),
+     "follow HDF5 files to other files: external links, external storage, virtual datasets. A file of a stranger can "
+     "so name "
+     "any file that you may read"},
+    {"allow-filters", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(allow_filters),
+     "let the HDF5 library load filter plugins (HDF5_PLUGIN_PATH), which are code"},
     {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "RxT[:W]", 0, 0, NULL, false, FIELD(layout),
      "R ranks per node with T cores each, W cores per task (1 or T); default: all ranks present, all cores"},
     {"memory", 'm', OPTION_SIZE, COMMAND_RUN | COMMAND_MAKE, "BYTES", 1 << 20, INT64_MAX, NULL, false, FIELD(memory),

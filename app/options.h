@@ -38,8 +38,9 @@ struct options {
     uint64_t seed;
     int64_t memory; /**< bytes a node may use; 0: what is free */
     bool overwrite, dry_run, help, version;
-    int order;    /**< enum options_order */
-    int as;       /**< enum options_as */
+    int order; /**< enum options_order */
+    int as;    /**< enum options_as */
+    bool allow_external, allow_filters;
     int progress; /**< enum options_progress */
     int argument_count;
     char **arguments; /**< the whole command line */

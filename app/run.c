@@ -209,5 +209,6 @@ run_command(const struct options *options, struct comm *comm, struct sheaf_error
         if (status)
             return status;
     }
+    source_allow(options->allow_external, options->allow_filters);
     return job_run(&command, options, comm, error);
 }

@@ -1,8 +1,13 @@
 #include "hdf5_guard.h"
 
+#include <limits.h>
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "FORMAT.md: memory and file are little-endian");
 
 enum { LISTED_IN_MESSAGE = 10, LIST_TEXT = 400 };
+
+/* The process's, as the library's own plugin state is. */
+static bool allow_external, allow_filters;
 
 void
 hdf5_guard_start(void)
@@ -23,6 +28,15 @@ hdf5_guard_start(void)
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5PLset_loading_state(0);
+}
+
+void
+hdf5_guard_allow(bool external, bool filters)
+{
+    hdf5_guard_start();
+    allow_external = external;
+    allow_filters = filters;
+    H5PLset_loading_state(filters ? H5PL_FILTER_PLUGIN : 0);
 }
 
 /* What H5Ewalk2 finds first, which is the innermost. */
@@ -135,9 +149,11 @@ fail_open(hid_t file, const char *name, bool blocked, struct sheaf_error *error)
     struct reason reason = find_reason(text);
 
     if (blocked)
-        return sheaf_fail(error, SHEAF_BAD_DATA,
-                          "%s: leads to another file by an external link, which is not followed; name that file itself",
-                          name);
+        return sheaf_fail(
+            error, SHEAF_BAD_DATA,
+            "%s: leads to another file by an external link, which is not followed; name that file itself, or give "
+            "--allow-external",
+            name);
     if (reason.minor != H5E_NOTFOUND)
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: the HDF5 library cannot open it: %s", name, text);
     int count = hdf5_guard_list(file, LISTED_IN_MESSAGE, false, list, sizeof list);
@@ -159,8 +175,10 @@ check_filters(hid_t creation, const char *name, struct sheaf_error *error)
         if (id < 0 || H5Zfilter_avail(id) <= 0)
             return sheaf_fail(error, SHEAF_BAD_DATA,
                               "%s: is stored by filter %d (%s), which this HDF5 library does not have; "
-                              "repack it, as by h5repack -f GZIP=1",
-                              name, (int)id, filter[0] ? filter : "unnamed");
+                              "repack it, as by h5repack -f GZIP=1, or %s",
+                              name, (int)id, filter[0] ? filter : "unnamed",
+                              allow_filters ? "say where its plugin is by HDF5_PLUGIN_PATH"
+                                            : "let the library load its plugin: --allow-filters");
     }
     return SHEAF_OK;
 }
@@ -176,14 +194,15 @@ check_storage(hid_t dataset, const char *name, struct sheaf_error *error)
     if (creation < 0)
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: the HDF5 library cannot examine it: %s", name,
                           hdf5_guard_reason(reason));
-    if (H5Pget_layout(creation) == H5D_VIRTUAL)
-        status =
-            sheaf_fail(error, SHEAF_BAD_DATA,
-                       "%s: is a virtual dataset, made of others; name those, or copy it into a file of its own", name);
-    else if (H5Pget_external_count(creation) != 0)
+    if (H5Pget_layout(creation) == H5D_VIRTUAL && !allow_external)
+        status = sheaf_fail(error, SHEAF_BAD_DATA,
+                            "%s: is a virtual dataset, made of others; name those, copy it into a file of its own, or "
+                            "give --allow-external",
+                            name);
+    else if (H5Pget_external_count(creation) != 0 && !allow_external)
         status = sheaf_fail(error, SHEAF_BAD_DATA,
                             "%s: keeps its data in other files (external storage), which is not followed; copy it into "
-                            "a file of its own",
+                            "a file of its own, or give --allow-external",
                             name);
     else
         status = check_filters(creation, name, error);
@@ -200,7 +219,7 @@ hdf5_guard_open_dataset(hid_t file, const char *path, const char *name, hid_t *d
     hid_t object, access = H5Pcreate(H5P_LINK_ACCESS);
 
     *dataset = H5I_INVALID_HID;
-    if (access < 0 || H5Pset_elink_cb(access, block_external_link, &blocked) < 0) {
+    if (access < 0 || (!allow_external && H5Pset_elink_cb(access, block_external_link, &blocked) < 0)) {
         sheaf_fail(error, SHEAF_INTERNAL, "%s: HDF5 fails: %s", name, hdf5_guard_reason(reason));
         if (access >= 0)
             H5Pclose(access);
@@ -222,6 +241,21 @@ hdf5_guard_open_dataset(hid_t file, const char *path, const char *name, hid_t *d
     else
         *dataset = object;
     return status;
+}
+
+bool
+hdf5_guard_is_own(hid_t file, hid_t dataset)
+{
+    char names[2][PATH_MAX];
+    hid_t creation = H5Dget_create_plist(dataset);
+    const ssize_t length = H5Fget_name(file, names[0], sizeof names[0]);
+    bool own = creation >= 0 && H5Pget_layout(creation) != H5D_VIRTUAL && H5Pget_external_count(creation) == 0;
+
+    own = own && length > 0 && length < PATH_MAX && H5Fget_name(dataset, names[1], sizeof names[1]) == length &&
+          strcmp(names[0], names[1]) == 0;
+    if (creation >= 0)
+        H5Pclose(creation);
+    return own;
 }
 
 /* IEEE half precision, which HDF5 1.10 does not name. */

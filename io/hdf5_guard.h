@@ -1,7 +1,7 @@
 /**
  * @file hdf5_guard.h
- * Opening HDF5 files that others made, without letting them reach beyond themselves: no plugins, no
- * external links, no external or virtual storage. And the types: HDF5's as ours, ours as HDF5's.
+ * Opening HDF5 files that others made, without letting them reach beyond themselves unless the user allows it: no plugins,
+ * no external links, no external or virtual storage. And the types: HDF5's as ours, ours as HDF5's.
  *
  * Not thread-safe: HDF5 is called by one thread at a time. Only files that nobody of ours is writing
  * by HDF5 are opened.
@@ -18,6 +18,14 @@ enum { HDF5_GUARD_REASON_TEXT = 256, HDF5_GUARD_TYPE_TEXT = 64 };
 
 /** Prepare the library: silent, without plugins, without an exit handler. Called before its first use; again is a no-op. */
 void hdf5_guard_start(void);
+
+/**
+ * Lift the guard for this process, before it opens a file: by default none of it is allowed. Files of strangers can then
+ * name any file that their reader may read, or run code.
+ * @param[in] external  external links and storage, virtual datasets
+ * @param[in] filters   the library loads filter plugins, from HDF5_PLUGIN_PATH or its own default
+ */
+void hdf5_guard_allow(bool external, bool filters);
 
 /**
  * Why the last HDF5 call failed, by the library's innermost message. To be called at once after it.
@@ -44,7 +52,7 @@ enum sheaf_status hdf5_guard_open_cached(const char *path, const char *name, int
                                          struct sheaf_error *error);
 
 /**
- * Open a dataset whose bytes lie in this very file, or come from filters that this library has.
+ * Open a dataset whose bytes lie in this very file, or come from filters that this library has; hdf5_guard_allow allows more.
  * @param[in]  path     of the dataset in the file
  * @param[in]  name     how messages call it
  * @param[out] dataset  H5Dclose is the caller's; H5I_INVALID_HID on failure
@@ -52,6 +60,9 @@ enum sheaf_status hdf5_guard_open_cached(const char *path, const char *name, int
  */
 enum sheaf_status hdf5_guard_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
                                           struct sheaf_error *error);
+
+/** @return whether a dataset's bytes are all in this file: not behind an external link, external storage or virtual */
+bool hdf5_guard_is_own(hid_t file, hid_t dataset);
 
 /**
  * The element type of a dataset's type.

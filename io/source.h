@@ -54,6 +54,14 @@ struct source_map {
 bool source_text_is_generated(const char *text);
 
 /**
+ * Let HDF5 files of this process reach beyond themselves, which is refused by default; before any is opened, in every process
+ * that describes or reads.
+ * @param[in] external  external links and storage, virtual datasets
+ * @param[in] filters   filter plugins: code
+ */
+void source_allow(bool external, bool filters);
+
+/**
  * Describe a source. Not collective: one rank calls it.
  *
  * Texts: "FILE.h5:/path" (split at the last ":/"), with a slice of the first leading axis behind it or not (slice.h; but a

@@ -164,7 +164,7 @@ note_chunks(hid_t creation, struct source_map *map)
 
 /* Type, axes, and where the bytes lie. */
 static enum sheaf_status
-examine_dataset(hid_t dataset, int core_ndim, const struct slice *slice, struct source_map *map,
+examine_dataset(hid_t file, hid_t dataset, int core_ndim, const struct slice *slice, struct source_map *map,
                 struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
@@ -191,7 +191,8 @@ examine_dataset(hid_t dataset, int core_ndim, const struct slice *slice, struct 
         status = set_shapes(map, ndim, signed_extent, core_ndim, error);
         haddr_t offset = H5Dget_offset(dataset);
         /* a contiguous dataset that nobody has written yet has no bytes: the library gives its fill value */
-        bool plain = H5Pget_layout(creation) == H5D_CONTIGUOUS && offset != HADDR_UNDEF;
+        bool plain =
+            H5Pget_layout(creation) == H5D_CONTIGUOUS && offset != HADDR_UNDEF && hdf5_guard_is_own(file, dataset);
         map->offset = plain ? (int64_t)offset : -1;
         if (status == SHEAF_OK)
             status = apply_slice(slice, map, error);
@@ -356,7 +357,7 @@ describe_dataset(int core_ndim, struct source_map *map, struct sheaf_error *erro
     if (status == SHEAF_OK)
         status = open_dataset(map, library.file, &library.dataset, &slice, error);
     if (status == SHEAF_OK)
-        status = examine_dataset(library.dataset, core_ndim, &slice, map, error);
+        status = examine_dataset(library.file, library.dataset, core_ndim, &slice, map, error);
     if (status == SHEAF_OK)
         status = check_length(map, error);
     if (status == SHEAF_OK)
@@ -365,6 +366,12 @@ describe_dataset(int core_ndim, struct source_map *map, struct sheaf_error *erro
     if (descriptor >= 0)
         close(descriptor);
     return status;
+}
+
+void
+source_allow(bool external, bool filters)
+{
+    hdf5_guard_allow(external, filters);
 }
 
 enum sheaf_status

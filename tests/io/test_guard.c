@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 
 static struct sheaf_error error;
 
@@ -253,6 +254,99 @@ bytes_of_other_files_are_not_read(void **state)
                "elsewhere.h5:/virtual: is a virtual dataset");
 }
 
+/* Whether the file that inotify watches was opened since the last call. */
+static bool
+was_opened(int watcher)
+{
+    char events[4096];
+    return read(watcher, events, sizeof events) > 0;
+}
+
+/* Refused: the other file is not even opened. Allowed: its bytes are read. */
+static void
+other_files_are_opened_only_where_allowed(void **state)
+{
+    static const char *const datasets[] = {"/link", "/group/a", "/soft", "/external", "/virtual"};
+    const hsize_t extent = 3;
+    hid_t file = create_file("other.h5"), creation;
+    double got[3];
+
+    (void)state;
+    add_numbers(file, "a", H5P_DEFAULT);
+    H5Fclose(file);
+    file = create_file("reaching.h5");
+    H5Lcreate_external("other.h5", "/a", file, "link", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("other.h5", "/", file, "group", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/link", file, "soft", H5P_DEFAULT, H5P_DEFAULT);
+    creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_external(creation, "other.bin", 0, 24);
+    add_numbers(file, "external", creation);
+    creation = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(1, &extent, NULL);
+    H5Pset_virtual(creation, space, "other.h5", "/a", space);
+    H5Dclose(H5Dcreate2(file, "virtual", H5T_IEEE_F64LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Pclose(creation);
+    add_numbers(file, "own", H5P_DEFAULT);
+    H5Fclose(file);
+
+    int watcher = inotify_init1(IN_NONBLOCK);
+    assert_true(watcher >= 0 && inotify_add_watch(watcher, "other.h5", IN_OPEN) >= 0 &&
+                inotify_add_watch(watcher, "other.bin", IN_OPEN) >= 0);
+    for (size_t i = 0; i < 5; i++) {
+        test_error(try_open("reaching.h5", datasets[i], "reaching.h5:/x"), SHEAF_BAD_DATA, &error,
+                   "or give --allow-external");
+        assert_false(was_opened(watcher));
+    }
+    hdf5_guard_allow(true, false);
+    test_ok(hdf5_guard_open("reaching.h5", "reaching.h5", &file, &error), &error);
+    for (size_t i = 0; i < 6; i++) {
+        hid_t dataset;
+        const char *name = i < 5 ? datasets[i] : "/own";
+        test_ok(hdf5_guard_open_dataset(file, name, name, &dataset, &error), &error);
+        assert_int_equal(hdf5_guard_is_own(file, dataset), i == 5);
+        assert_true(H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, got) >= 0);
+        assert_true(got[0] == 1 && got[1] == 2 && got[2] == 3);
+        assert_int_equal(was_opened(watcher), i < 5);
+        H5Dclose(dataset);
+    }
+    H5Fclose(file);
+    close(watcher);
+    hdf5_guard_allow(false, false);
+    test_error(try_open("reaching.h5", "/virtual", "x"), SHEAF_BAD_DATA, &error, "is a virtual dataset");
+}
+
+static void
+filter_plugins_are_loaded_only_where_allowed(void **state)
+{
+    const hsize_t chunk = 3;
+    double got[3];
+    hid_t file, dataset, creation = H5Pcreate(H5P_DATASET_CREATE);
+
+    (void)state;
+    hdf5_guard_allow(false, true);
+    assert_true(H5PLprepend(PLUGIN_DIRECTORY) >= 0);
+    file = create_file("plugin.h5");
+    H5Pset_chunk(creation, 1, &chunk);
+    assert_true(H5Pset_filter(creation, 302, 0, 0, NULL) >= 0);
+    add_numbers(file, "a", creation);
+    H5Fclose(file);
+    test_ok(hdf5_guard_open("plugin.h5", "plugin.h5", &file, &error), &error);
+    test_ok(hdf5_guard_open_dataset(file, "/a", "plugin.h5:/a", &dataset, &error), &error);
+    assert_true(H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, got) >= 0);
+    assert_true(got[0] == 1 && got[1] == 2 && got[2] == 3);
+    H5Dclose(dataset);
+    H5Fclose(file);
+
+    assert_true(H5Zunregister(302) >= 0);
+    hdf5_guard_allow(false, false);
+    test_error(
+        try_open("plugin.h5", "/a", "plugin.h5:/a"), SHEAF_BAD_DATA, &error,
+        "plugin.h5:/a: is stored by filter 302 (reverse bits), which this HDF5 library does not have; repack it, as "
+        "by h5repack -f GZIP=1, or let the library load its plugin: --allow-filters");
+    assert_true(H5PLremove(0) >= 0);
+}
+
 /* The parameters are HDF5's. NOLINTBEGIN(readability-non-const-parameter) */
 static size_t
 copy_filter(unsigned flags, size_t value_count, const unsigned values[], size_t bytes, size_t *buffer_bytes,
@@ -280,6 +374,10 @@ an_unknown_filter_is_named(void **state)
     assert_true(H5Zunregister(300) >= 0);
     test_error(try_open("filtered.h5", "/a", "filtered.h5:/a"), SHEAF_BAD_DATA, &error,
                "filtered.h5:/a: is stored by filter 300 (blosc-like), which this HDF5 library does not have; repack");
+    hdf5_guard_allow(false, true);
+    test_error(try_open("filtered.h5", "/a", "filtered.h5:/a"), SHEAF_BAD_DATA, &error,
+               "repack it, as by h5repack -f GZIP=1, or say where its plugin is by HDF5_PLUGIN_PATH");
+    hdf5_guard_allow(false, false);
 }
 
 static void *
@@ -330,6 +428,8 @@ main(void)
         cmocka_unit_test(a_long_list_is_cut_at_whole_names),
         cmocka_unit_test(links_out_of_the_file_are_not_followed),
         cmocka_unit_test(bytes_of_other_files_are_not_read),
+        cmocka_unit_test(other_files_are_opened_only_where_allowed),
+        cmocka_unit_test(filter_plugins_are_loaded_only_where_allowed),
         cmocka_unit_test(an_unknown_filter_is_named),
         cmocka_unit_test(the_library_is_silent_in_every_thread),
     };

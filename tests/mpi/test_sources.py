@@ -1,9 +1,12 @@
 """The HDF5 that users really have: element types, byte orders and layouts, read by the whole program."""
+import os
 import unittest
 
 import h5py
 import numpy as np
 from sheaf_test import BAD_DATA, SheafTest, product_and_bound, random_array
+
+PLUGINS = os.environ["PLUGINS"]
 
 
 class ElementTypes(SheafTest):
@@ -80,6 +83,32 @@ class Chunks(SheafTest):
         self.assertWithin(self.compute("matmul", "in.h5:/a", "in.h5:/b"), expected, bound)
         with h5py.File(self.path("out.h5")) as file:
             self.assertEqual(file["sheaf/classes"]["tasks_per_chunk"][0], 300)
+
+
+class OtherFiles(SheafTest):
+    def test_external_links_and_virtual_datasets_need_leave(self):
+        a = random_array((10, 4, 3), np.float64)
+        self.write("other.h5", a=a)
+        with h5py.File(self.path("in.h5"), "w") as file:
+            file["link"] = h5py.ExternalLink("other.h5", "/a")
+            layout = h5py.VirtualLayout((10, 4, 3), "f8")
+            layout[:] = h5py.VirtualSource("other.h5", "a", (10, 4, 3))
+            file.create_virtual_dataset("virtual", layout)
+        for name in ("link", "virtual"):
+            outcome = self.sheaf("run", "copy", f"in.h5:/{name}", "-o", "no.h5", code=BAD_DATA)
+            self.assertIn("give --allow-external", outcome.err)
+            self.assertSameBits(self.compute("copy", f"in.h5:/{name}[3:]", "--allow-external"), a[3:], name)
+
+    def test_filter_plugins_need_leave(self):
+        a = random_array((10, 4, 3), np.float64)
+        h5py.h5pl.prepend(PLUGINS.encode())
+        with h5py.File(self.path("in.h5"), "w") as file:
+            file.create_dataset("a", data=a, chunks=(3, 4, 3), compression=302)
+        where = {"HDF5_PLUGIN_PATH": PLUGINS}
+        outcome = self.sheaf("run", "copy", "in.h5:/a", "-o", "no.h5", code=BAD_DATA, environment=where)
+        self.assertIn("in.h5:/a: is stored by filter 302 (reverse bits)", outcome.err)
+        self.assertIn("--allow-filters", outcome.err)
+        self.assertSameBits(self.compute("copy", "in.h5:/a", "--allow-filters", environment=where), a)
 
 
 if __name__ == "__main__":
