@@ -247,6 +247,9 @@ bool
 hdf5_guard_is_own(hid_t file, hid_t dataset)
 {
     char names[2][PATH_MAX];
+
+    if (!allow_external)
+        return true; /* nothing else was opened */
     hid_t creation = H5Dget_create_plist(dataset);
     const ssize_t length = H5Fget_name(file, names[0], sizeof names[0]);
     bool own = creation >= 0 && H5Pget_layout(creation) != H5D_VIRTUAL && H5Pget_external_count(creation) == 0;

@@ -144,7 +144,9 @@ examine_open(struct set_examiner *examiner, const struct set_builder *builder, s
         member->swapped = examiner->type_swapped;
         status = take_shape(builder, member, ndim, extent, error);
         if (status == SHEAF_OK)
-            status = take_place(examiner, builder, member, H5Dget_offset(dataset), error);
+            status =
+                take_place(examiner, builder, member,
+                           hdf5_guard_is_own(examiner->file, dataset) ? H5Dget_offset(dataset) : HADDR_UNDEF, error);
     }
     if (space >= 0)
         H5Sclose(space);

@@ -1,4 +1,5 @@
 #include "set_test.h"
+#include "source.h"
 
 #include <dirent.h>
 
@@ -56,6 +57,32 @@ members_that_cannot_be_examined_say_why(void **state)
     test_ok(set_describe("a.h5:/x1*", 1, &set, &error), &error);
     struct set *none = NULL;
     test_error(set_describe("a.h5:/x0*", 1, &none, &error), SHEAF_BAD_DATA, &error, "expected 1 axis, found (2, 3)");
+}
+
+/* Where a dataset lies in another file, its place in that one tells nothing about this one. */
+static void
+members_in_other_files_are_read_where_allowed(void **state)
+{
+    struct set_reader *reader;
+    const hsize_t one[2] = {1, 1};
+
+    (void)state;
+    put("other.h5", "/first", 50);
+    put("other.h5", "/x", 100);
+    put_as("in.h5", "/x0", H5T_IEEE_F64LE, 2, two_by_three, packed(one), 3);
+    hid_t file = H5Fopen("in.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(H5Lcreate_external("other.h5", "/x", file, "x1", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    H5Fclose(file);
+    test_put("list", "in.h5:/x0\nin.h5:/x1\n", 20);
+    describe("@list", "in.h5:_x0 in.h5:_x1");
+    check_unreadable(1, SHEAF_BAD_DATA, "in.h5:/x1: leads to another file by an external link");
+    source_allow(true, false);
+    describe("@list", "in.h5:_x0 in.h5:_x1");
+    assert_int_equal(set_member(set, 1)->offset, -1);
+    test_ok(set_reader_create(set, &reader, &error), &error);
+    check_member(reader, 1, "in.h5:/x1", 100);
+    set_reader_destroy(reader);
+    source_allow(false, false);
 }
 
 static void
@@ -374,6 +401,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(members_that_cannot_be_examined_say_why, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(members_in_other_files_are_read_where_allowed, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(files_that_cannot_be_opened_are_failed_tasks, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(damaged_files_are_failed_tasks, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(every_layout_and_type_is_read, enter_test, leave_test),
