@@ -203,6 +203,20 @@ comm_share(struct comm *comm, size_t bytes, void **memory, struct sheaf_error *e
     return SHEAF_OK;
 }
 
+enum sheaf_status
+comm_share_root(struct comm *comm, const void *bytes, size_t count, void **memory, struct sheaf_error *error)
+{
+    enum sheaf_status status = comm_agree(comm, comm_share(comm, count, memory, error), error);
+    if (status)
+        return status;
+    if (comm->place.rank == 0)
+        memcpy(*memory, bytes, count);
+    if (comm->leaders != MPI_COMM_NULL)
+        broadcast(comm->leaders, *memory, count);
+    MPI_Barrier(comm->node);
+    return SHEAF_OK;
+}
+
 int64_t
 comm_sum(struct comm *comm, int64_t mine)
 {

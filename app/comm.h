@@ -66,6 +66,13 @@ void comm_gather_node(struct comm *comm, const void *mine, size_t bytes, void *a
  */
 enum sheaf_status comm_share(struct comm *comm, size_t bytes, void **memory, struct sheaf_error *error);
 
+/**
+ * Rank 0's bytes in memory that all ranks of each node share, as comm_share. Collective.
+ * @param[in] bytes  at rank 0 only
+ */
+enum sheaf_status comm_share_root(struct comm *comm, const void *bytes, size_t count, void **memory,
+                                  struct sheaf_error *error);
+
 /** The sum of each rank's number, at all ranks. Collective. */
 int64_t comm_sum(struct comm *comm, int64_t mine);
 

@@ -64,7 +64,7 @@ build_plan(struct job *job, struct sheaf_error *error)
 static enum sheaf_status
 settle(struct job *job, struct sheaf_error *error)
 {
-    enum sheaf_status status = job->command->prepare(job->options, &job->map, error);
+    enum sheaf_status status = job->command->prepare(job->options, &job->map, job->sets, error);
     if (!status)
         status = build_plan(job, error);
     return status ? status : results_check(job, error);
@@ -119,12 +119,27 @@ share_operand(struct job *job, int i, struct sheaf_error *error)
     return status;
 }
 
+/** Share the members of sets on every node. Collective. */
 static enum sheaf_status
-open_operands(struct job *job, struct sheaf_error *error)
+share_sets(struct job *job, void *members[SHEAF_OPERANDS_MAX], struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
     for (int i = 0; i < job->map.input_count && !status; i++)
-        status = source_attach(&job->map.operands[i], &job->sources[i], error);
+        if (job->map.set_bytes[i] > 0)
+            status = comm_share_root(job->comm, job->sets[i], (size_t)job->map.set_bytes[i], &members[i], error);
+    return status;
+}
+
+static enum sheaf_status
+open_operands(struct job *job, struct sheaf_error *error)
+{
+    void *members[SHEAF_OPERANDS_MAX] = {NULL};
+    enum sheaf_status status = share_sets(job, members, error);
+    if (status)
+        return status; // all ranks alike
+    for (int i = 0; i < job->map.input_count && !status; i++)
+        status = members[i] ? source_attach_set(&job->map.operands[i], members[i], &job->sources[i], error)
+                            : source_attach(&job->map.operands[i], &job->sources[i], error);
     status = comm_agree(job->comm, status, error);
     for (int i = 0; i < job->map.input_count && !status; i++)
         if (job->map.request.shared[i])
@@ -245,6 +260,8 @@ clean_up(struct job *job)
     store_detach(job->store, NULL);
     for (int i = 0; i < job->map.input_count; i++)
         source_detach(job->sources[i]);
+    for (int i = 0; i < SHEAF_OPERANDS_MAX; i++)
+        free(job->sets[i]);
     plan_destroy(job->plan);
     team_destroy(job->team);
     free(job->host_rows);

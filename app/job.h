@@ -27,7 +27,8 @@ struct job_map {
     struct plan_request request;                    /**< the only class, so far; tasks 0: nothing to compute */
     struct sheaf_shape lead;
     struct store_map store;
-    bool results_in_memory; /**< the output's file system is a memory file system */
+    int64_t set_bytes[SHEAF_OPERANDS_MAX]; /**< of an operand's members, 0: it is no set */
+    bool results_in_memory;                /**< the output's file system is a memory file system */
 };
 
 struct job;
@@ -36,7 +37,9 @@ struct job;
 struct job_command {
     const char *program; /**< "sheaf run", as the results file notes it */
     /** Rank 0: fill the map (all but `store`) from the command line. Creates nothing. */
-    enum sheaf_status (*prepare)(const struct options *options, struct job_map *map, struct sheaf_error *error);
+    /** Members of sets, malloc'ed, go to `sets`. */
+    enum sheaf_status (*prepare)(const struct options *options, struct job_map *map, struct set **sets,
+                                 struct sheaf_error *error);
     /** All ranks: the kernel of a map. */
     const struct sheaf_kernel *(*kernel)(const struct job_map *map);
     /** The output's path in the options. */
@@ -61,7 +64,8 @@ struct job {
     const struct sheaf_kernel *kernel;
     struct plan *plan;
     struct layout layout;
-    int64_t node_memory; /**< bytes that this node's ranks may use together */
+    int64_t node_memory;                  /**< bytes that this node's ranks may use together */
+    struct set *sets[SHEAF_OPERANDS_MAX]; /**< root: members of its sets, before they are shared */
     struct source *sources[SHEAF_OPERANDS_MAX];
     void *shared[SHEAF_OPERANDS_MAX];
     struct queue *queue;

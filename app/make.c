@@ -106,8 +106,9 @@ fill_problem(struct job_map *map)
 }
 
 static enum sheaf_status
-prepare(const struct options *options, struct job_map *map, struct sheaf_error *error)
+prepare(const struct options *options, struct job_map *map, struct set **sets, struct sheaf_error *error)
 {
+    (void)sets;
     struct source_map operands[STORE_OUTPUTS_MAX];
     char names[STORE_OUTPUTS_MAX][STORE_NAME_BYTES];
     int count = options->operand_count - 1;

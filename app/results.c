@@ -24,7 +24,21 @@ lies_in_memory(const char *path)
 struct spec_holder {
     struct store_class class;
     char parameters[PARAMETERS_TEXT];
+    char *names;
 };
+
+/** The names of a set's members, each ending with NUL. @return malloc'ed; NULL without memory */
+static char *
+join_names(const struct set *set, int64_t *bytes)
+{
+    *bytes = 0;
+    for (int64_t i = 0; i < set->count; i++)
+        *bytes += (int64_t)strlen(set_text(set, set_member(set, i)->name)) + 1;
+    char *names = malloc((size_t)*bytes), *at = names;
+    for (int64_t i = 0; names && i < set->count; i++)
+        at = stpcpy(at, set_text(set, set_member(set, i)->name)) + 1;
+    return names;
+}
 
 static void
 fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *spec)
@@ -61,6 +75,13 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
     spec->outputs = map->outputs;
     spec->class_count = plan->class_count;
     spec->classes = &holder->class;
+    holder->names = NULL;
+    for (int i = 0; i < map->input_count && !holder->names; i++)
+        if (job->sets[i])
+            holder->names = join_names(job->sets[i], &spec->names_bytes);
+    spec->names = holder->names;
+    if (!spec->names)
+        spec->names_bytes = 0;
 }
 
 enum sheaf_status
@@ -72,6 +93,7 @@ results_check(struct job *job, struct sheaf_error *error)
     const char *output = job->command->output(job->options);
     fill_spec(job, &holder, &spec);
     enum sheaf_status status = store_size(&spec, &bytes, error);
+    free(holder.names);
     if (status || !output)
         return status;
     status =
@@ -177,6 +199,7 @@ results_open(struct job *job, struct sheaf_error *error)
         struct store_spec spec;
         fill_spec(job, &holder, &spec);
         status = store_build(&spec, &job->map.store, error);
+        free(holder.names);
     }
     status = comm_agree(job->comm, status, error);
     if (status)

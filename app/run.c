@@ -6,6 +6,7 @@
 #include "promote.h"
 #include "signature.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /** The first operand whose leading axes count tasks, -1 where none has any. */
@@ -118,8 +119,49 @@ settle_types(const struct sheaf_kernel *kernel, int written, const struct option
 }
 
 static enum sheaf_status
+describe_operand(const struct options *options, int i, int ndim, struct job_map *map, struct set **set,
+                 struct sheaf_error *error)
+{
+    const char *text = options->operands[i + 1];
+    struct source_map *operand = &map->operands[i];
+    if (source_text_is_generated(text) || !set_text_is_set(text))
+        return source_describe(text, ndim, (uint32_t)i, options->seed, operand, error);
+    enum sheaf_status status = source_describe_set(text, ndim, operand, set, error);
+    map->set_bytes[i] = status ? 0 : (*set)->bytes;
+    return status;
+}
+
+/** Sets go together by the names of their members: task i of one belongs to task i of the other. */
+static enum sheaf_status
+check_pairs(const struct job_map *map, struct set *const *sets, struct sheaf_error *error)
+{
+    int first = -1;
+    enum sheaf_status status = SHEAF_OK;
+    for (int i = 0; i < map->input_count && !status; i++) {
+        if (!sets[i])
+            continue;
+        if (first < 0) {
+            first = i;
+            continue;
+        }
+        // Both are in natural order of the same names: the partners are in place.
+        int64_t *partner = malloc((size_t)sets[first]->count * sizeof *partner);
+        status = partner
+                     ? set_pair(sets[first], sets[i], map->operands[first].text, map->operands[i].text, partner, error)
+                     : sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to pair the tasks of two operands");
+        for (int64_t k = 0; !status && k < sets[first]->count; k++)
+            if (partner[k] != k)
+                status =
+                    sheaf_fail(error, SHEAF_BAD_DATA, "%s and %s: their members have the same names in another order",
+                               map->operands[first].text, map->operands[i].text);
+        free(partner);
+    }
+    return status;
+}
+
+static enum sheaf_status
 describe_operands(const struct sheaf_kernel *kernel, const struct options *options, struct job_map *map,
-                  struct sheaf_error *error)
+                  struct set **sets, struct sheaf_error *error)
 {
     struct signature signature;
     int given = options->operand_count - 1;
@@ -133,8 +175,9 @@ describe_operands(const struct sheaf_kernel *kernel, const struct options *optio
                           signature.variadic ? " or more" : "", kernel->signature, given);
     map->input_count = map->operand_count = given;
     for (int i = 0; i < given && !status; i++)
-        status = source_describe(options->operands[i + 1], signature_input_ndim(&signature, i), (uint32_t)i,
-                                 options->seed, &map->operands[i], error);
+        status = describe_operand(options, i, signature_input_ndim(&signature, i), map, &sets[i], error);
+    if (!status)
+        status = check_pairs(map, sets, error);
     return status ? status : settle_types(kernel, signature.input_count, options, map, error);
 }
 
@@ -164,7 +207,7 @@ match(const struct sheaf_kernel *kernel, const struct options *options, struct j
 
 /** An operand without leading axes of its own stands for every task; a single entry is every task's too. */
 static enum sheaf_status
-prepare(const struct options *options, struct job_map *map, struct sheaf_error *error)
+prepare(const struct options *options, struct job_map *map, struct set **sets, struct sheaf_error *error)
 {
     const struct sheaf_kernel *kernel;
     if (options->operand_count < 1)
@@ -174,7 +217,7 @@ prepare(const struct options *options, struct job_map *map, struct sheaf_error *
     if (!status && !options->output && !options->dry_run)
         status = sheaf_fail(error, SHEAF_USAGE, "where to? give the results file with -o OUT.h5");
     if (!status)
-        status = describe_operands(kernel, options, map, error);
+        status = describe_operands(kernel, options, map, sets, error);
     if (!status)
         status = match(kernel, options, map, error);
     if (!status)

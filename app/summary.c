@@ -169,10 +169,20 @@ status_text(uint8_t status)
     return status < SHEAF_TASK_STATUS_COUNT ? texts[status] : "?";
 }
 
-/** A task as users count: its place in the leading axes. */
+/** A task as users know it: its dataset, or its number and place in the leading axes. */
 static void
-print_task(const struct sheaf_shape *lead, int64_t task, FILE *stream)
+print_task(const struct job *job, int64_t task, FILE *stream)
 {
+    for (int i = 0; i < job->map.input_count; i++) {
+        const struct set *set = job->sets[i];
+        if (!set)
+            continue;
+        const struct set_member *member = set_member(set, task);
+        fprintf(stream, "  %s%s%s", set_text(set, member->text), member->unreadable ? ": " : "",
+                member->unreadable ? set_text(set, member->reason) : "");
+        return;
+    }
+    const struct sheaf_shape *lead = &job->map.lead;
     int64_t index[SHEAF_NDIM_MAX];
     int64_t rest = task;
     for (int i = lead->ndim - 1; i >= 0; i--) {
@@ -200,7 +210,7 @@ print_failures(const struct job *job, FILE *stream, struct sheaf_error *error)
         for (int64_t i = 0; !outcome && i < count && shown < FAILED_SHOWN; i++) {
             if (status[i] <= SHEAF_TASK_DONE)
                 continue;
-            print_task(&job->map.lead, first + i, stream);
+            print_task(job, first + i, stream);
             fprintf(stream, "  %s (info %d)\n", status_text(status[i]), info[i]);
             shown++;
         }

@@ -31,6 +31,21 @@ may_block(const struct source *source, const struct plan_chunk *chunk)
     return access == SOURCE_LIBRARY || (access == SOURCE_DISK && !source_is_cached(source, chunk->first, chunk->count));
 }
 
+/** Tasks of a set: one that cannot be read fails by itself; the kernel gets zeros for it. */
+static enum sheaf_status
+read_members(const struct plan_class *class, struct source *source, int input, struct slot *slot)
+{
+    int64_t bytes = plan_array_bytes(&class->problem.inputs[input]);
+    for (int64_t t = 0; t < slot->chunk.count; t++) {
+        char *to = (char *)slot->inputs[input] + t * bytes;
+        if (source_read(source, slot->chunk.first + t, 1, to, NULL) == SHEAF_OK)
+            continue;
+        memset(to, 0, (size_t)bytes);
+        slot->unreadable[t] = 1;
+    }
+    return SHEAF_OK;
+}
+
 enum sheaf_status
 chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
 {
@@ -43,7 +58,9 @@ chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
         struct source *source = engine->setup.sources[i];
         if (slot->loaded[i] || (only_blocking && !may_block(source, &slot->chunk)))
             continue;
-        enum sheaf_status status = source_read(source, slot->chunk.first, slot->chunk.count, slot->inputs[i], &error);
+        enum sheaf_status status =
+            source_is_set(source) ? read_members(class_of(engine, slot), source, i, slot)
+                                  : source_read(source, slot->chunk.first, slot->chunk.count, slot->inputs[i], &error);
         if (status) {
             queue_fail(engine->setup.queue, &error);
             return status;
@@ -77,6 +94,10 @@ static void
 settle_failures(const struct plan_class *class, struct slot *slot)
 {
     for (int64_t t = 0; t < slot->chunk.count; t++) {
+        if (slot->unreadable[t]) {
+            slot->status[t] = SHEAF_TASK_UNREADABLE;
+            slot->info[t] = 0;
+        }
         if (slot->status[t] == SHEAF_TASK_DONE)
             continue;
         slot->record.failed++;

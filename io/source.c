@@ -10,6 +10,7 @@
 
 struct source {
     struct source_map map;
+    struct set_reader *reader;     /* of a set */
     int64_t entries;               /* tasks that it holds; INT64_MAX where it counts none */
     int64_t elements;              /* of one task */
     int64_t stored_bytes;          /* of one task in the file */
@@ -57,11 +58,32 @@ source_attach(const struct source_map *map, struct source **source, struct sheaf
     return status;
 }
 
+enum sheaf_status
+source_attach_set(const struct source_map *map, const struct set *set, struct source **source,
+                  struct sheaf_error *error)
+{
+    enum sheaf_status status = source_attach(map, source, error);
+    if (status == SHEAF_OK)
+        status = set_reader_create(set, &(*source)->reader, error);
+    if (status != SHEAF_OK) {
+        source_detach(*source);
+        *source = NULL;
+    }
+    return status;
+}
+
+bool
+source_is_set(const struct source *source)
+{
+    return source->map.kind == SOURCE_SET;
+}
+
 void
 source_detach(struct source *source)
 {
     if (!source)
         return;
+    set_reader_destroy(source->reader);
     if (source->descriptor >= 0)
         close(source->descriptor);
     source_library_close(&source->library);
@@ -83,6 +105,9 @@ source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error
 {
     int64_t task_bytes, tasks, bytes;
 
+    if (map->kind == SOURCE_SET && type != map->file_type)
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s; a set of datasets is read as it is stored, not as %s",
+                          map->text, sheaf_type_name(map->file_type), sheaf_type_name(type));
     if (!convert_possible(map->file_type, type))
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s, which cannot be read as %s%s", map->text,
                           sheaf_type_name(map->file_type), sheaf_type_name(type),
@@ -107,7 +132,8 @@ in_range(const struct source *source, int64_t first, int64_t count)
 bool
 source_is_cached(const struct source *source, int64_t first, int64_t count)
 {
-    return source_access(source) == SOURCE_DISK && in_range(source, first, count) && count > 0 &&
+    return source_access(source) == SOURCE_DISK && !source_is_set(source) && in_range(source, first, count) &&
+           count > 0 &&
            source_plain_is_cached(&source->map, source->descriptor, first * source->stored_bytes,
                                   count * source->stored_bytes);
 }
@@ -166,6 +192,16 @@ read_by_elements(const struct source *source, int64_t first, int64_t count, char
     return status;
 }
 
+/* A member a task, as it is stored. */
+static enum sheaf_status
+read_members(struct source *source, int64_t first, int64_t count, char *to, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t i = 0; i < count && status == SHEAF_OK; i++)
+        status = set_read(source->reader, first + i, to + i * source->map.task_bytes, error);
+    return status;
+}
+
 enum sheaf_status
 source_read(struct source *source, int64_t first, int64_t count, void *buffer, struct sheaf_error *error)
 {
@@ -175,6 +211,8 @@ source_read(struct source *source, int64_t first, int64_t count, void *buffer, s
     if (!in_range(source, first, count))
         return sheaf_fail(error, SHEAF_INTERNAL, "%s: tasks %lld to %lld were asked for, it has %lld", map->text,
                           (long long)first, (long long)(first + count - 1), (long long)source->entries);
+    if (source_is_set(source))
+        return read_members(source, first, count, buffer, error);
     if (source_access(source) != SOURCE_LIBRARY)
         return read_by_elements(source, first, count, buffer, error);
     if (source->library.dataset < 0) {

@@ -12,12 +12,13 @@
 #define SHEAF_SOURCE_H
 
 #include "generate.h"
+#include "set.h"
 #include "sheaf/array.h"
 #include "sheaf/status.h"
 
 enum { SOURCE_TEXT_BYTES = 1024, SOURCE_DATASET_BYTES = 512 };
 
-enum source_kind { SOURCE_DATASET = 0, SOURCE_GENERATED = 1 };
+enum source_kind { SOURCE_DATASET = 0, SOURCE_GENERATED = 1, SOURCE_SET = 2 /**< many datasets, one a task */ };
 
 /** A source, described: plain data that may be copied and sent. */
 struct source_map {
@@ -88,6 +89,16 @@ enum sheaf_status source_describe(const char *text, int core_ndim, uint32_t oper
  */
 enum sheaf_status source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error *error);
 
+/**
+ * Describe a set of datasets (set.h) as a source. Not collective: one rank calls it.
+ *
+ * All readable members must have one shape and type, so far: unequal ones are refused, with the first two that differ.
+ * @param[in]  text  as for set_describe
+ * @param[out] set   the members, malloc'ed: the caller frees them; NULL on failure
+ */
+enum sheaf_status source_describe_set(const char *text, int core_ndim, struct source_map *map, struct set **set,
+                                      struct sheaf_error *error);
+
 /** A source, open for reading in this process. */
 struct source;
 
@@ -101,6 +112,13 @@ enum source_access {
 
 /** Attach to a described source. Not collective. A library source opens its file at the first read. */
 enum sheaf_status source_attach(const struct source_map *map, struct source **source, struct sheaf_error *error);
+
+/** The same for a set; its members must stay where they are while the source lives. */
+enum sheaf_status source_attach_set(const struct source_map *map, const struct set *set, struct source **source,
+                                    struct sheaf_error *error);
+
+/** @return whether a task that cannot be read fails by itself (a member of a set), and not the whole run */
+bool source_is_set(const struct source *source);
 
 /** Close and free; NULL is a no-op. Where the HDF5 library was used: by the thread that used it. */
 void source_detach(struct source *source);

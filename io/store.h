@@ -41,6 +41,8 @@ struct store_spec {
     char *const *arguments; /**< the command line */
     uint64_t seed;
     int64_t tasks, chunks;
+    const char *names; /**< one a task, each ending with NUL; NULL: tasks have none */
+    int64_t names_bytes;
     int64_t grid_bytes, grid_flops, grid_tasks;
     struct sheaf_shape lead; /**< of all outputs */
     int operand_count;

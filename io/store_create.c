@@ -265,6 +265,8 @@ add_fixed_tables(struct build *build)
         {STORE_COMMAND, command}, {STORE_OUTPUTS, outputs}, {STORE_OPERANDS, operands}, {STORE_CLASSES, classes}};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed && status == SHEAF_OK; i++)
         status = add_table(build, fixed[i].table, fixed[i].contents, NULL);
+    if (status == SHEAF_OK && spec->names_bytes > 0)
+        status = add_table(build, STORE_NAMES, spec->names, NULL);
 cleanup:
     free(classes);
     free(operands);

@@ -56,6 +56,7 @@ enum store_table {
     STORE_OUTPUTS,
     STORE_OPERANDS,
     STORE_CLASSES,
+    STORE_NAMES, /**< only where tasks have names; the last one */
     STORE_TABLE_COUNT
 };
 

@@ -164,7 +164,7 @@ find_tables(struct store_reading *reading)
         [STORE_CLASSES] = -1,
     };
 
-    for (int i = 0; i < STORE_TABLE_COUNT; i++) {
+    for (int i = 0; i < STORE_NAMES; i++) {
         enum store_table table = (enum store_table)i;
         struct store_place place;
         char path[64];

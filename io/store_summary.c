@@ -11,7 +11,7 @@ enum { CHUNKS_AT_ONCE = 1024, STATUS_AT_ONCE = 64 * 1024, COMMAND_MAX = 16 << 20
 static enum sheaf_status
 take_operand(const struct store_reading *reading, struct store_operand_row *row, struct source_map *map)
 {
-    if (row->kind > SOURCE_GENERATED || row->type >= SHEAF_TYPE_COUNT || row->file_type > SHEAF_TYPE_COUNT ||
+    if (row->kind > SOURCE_SET || row->type >= SHEAF_TYPE_COUNT || row->file_type > SHEAF_TYPE_COUNT ||
         row->lead_ndim > SHEAF_NDIM_MAX || row->core_ndim > SHEAF_NDIM_MAX ||
         row->distribution >= GENERATE_DISTRIBUTION_COUNT)
         return store_reading_fail(reading, "/sheaf/operands");

@@ -122,6 +122,8 @@ store_table_rows(const struct store_spec *spec, enum store_table table)
         for (int i = 0; i < spec->output_count; i++)
             rows += (int64_t)strlen(spec->outputs[i].name) + 1;
         return rows;
+    case STORE_NAMES:
+        return spec->names_bytes;
     case STORE_OPERANDS:
         return spec->operand_count;
     case STORE_CLASSES:

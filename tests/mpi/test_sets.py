@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Operands of many datasets, one a task: globs over datasets and files, lists; their order, names, pairing and failures."""
+import unittest
+
+import h5py
+import numpy as np
+from sheaf_test import BAD_DATA, NO_INPUT, RANKS, SheafTest
+
+COUNT = 12
+
+
+class Sets(SheafTest):
+    def setUp(self):
+        super().setUp()
+        random = np.random.default_rng(3)
+        self.beams = random.random((COUNT, 20, 30))
+        self.weights = random.random((COUNT, 30, 5))
+        with h5py.File(self.path("s.h5"), "w") as file:
+            for i in range(COUNT):
+                file[f"beams/b{i}/data"], file[f"beams/b{i}/w"] = self.beams[i], self.weights[i]
+        self.squares = random.random((COUNT, 8, 8)).astype(np.float32) + 8 * np.eye(8, dtype=np.float32)
+        for i in range(COUNT):
+            with h5py.File(self.path(f"survey{i}.h5"), "w") as file:
+                file["data"] = self.squares[i]
+
+    def results(self, name="out.h5"):
+        with h5py.File(self.path(name)) as file:
+            names = bytes(file["sheaf/names"][:]).split(b"\0")[:-1]
+            return file["result"][:], [n.decode() for n in names], file["sheaf/status"][:]
+
+    def test_datasets(self):
+        """b2 before b10; both operands by the same names."""
+        self.sheaf("run", "matmul", "s.h5:/beams/*/data", "s.h5:/beams/*/w", "-o", "out.h5", ranks=RANKS)
+        result, names, _ = self.results()
+        np.testing.assert_allclose(result, self.beams @ self.weights, rtol=1e-12)
+        self.assertEqual(names, [f"b{i}" for i in range(COUNT)])
+        self.assertIn(f"{COUNT} of {COUNT} tasks done", self.sheaf("info", "out.h5").out)
+
+    def test_one_file_a_task_over_nodes(self):
+        self.environment["SHEAF_NODE_RANKS"] = "1"
+        self.sheaf("run", "inv", "survey*.h5:/data", "-o", "out.h5", ranks=RANKS)
+        result, names, _ = self.results()
+        np.testing.assert_allclose(result @ self.squares, np.broadcast_to(np.eye(8), result.shape), atol=1e-5)
+        self.assertEqual(names, [str(i) for i in range(COUNT)])
+
+    def test_list_and_shared(self):
+        order = [7, 0, 3]
+        self.path("list.txt").write_text("# three\n" + "".join(f"survey{i}.h5:/data\n" for i in order))
+        with h5py.File(self.path("one.h5"), "w") as file:
+            file["m"] = self.squares[0]
+        self.sheaf("run", "matmul", "@list.txt", "one.h5:/m", "-o", "out.h5", ranks=RANKS)
+        result, _, _ = self.results()
+        np.testing.assert_allclose(result, self.squares[order] @ self.squares[0], rtol=1e-4)
+
+    def test_a_member_that_cannot_be_read_fails_alone(self):
+        self.path("survey3.h5").write_text("no HDF5 at all")
+        outcome = self.sheaf("run", "inv", "survey*.h5:/data", "-o", "out.h5", ranks=RANKS, code=1)
+        result, _, status = self.results()
+        self.assertEqual(status.tolist(), [8 if i == 3 else 1 for i in range(COUNT)])
+        self.assertTrue(np.isnan(result[3]).all() and np.isfinite(np.delete(result, 3, axis=0)).all())
+        self.assertIn("survey3.h5", outcome.err)
+        self.assertIn("unreadable", outcome.err)
+
+    def test_refusals(self):
+        with h5py.File(self.path("s.h5"), "a") as file:
+            file["beams/b99/data"] = np.ones((20, 30))
+            file["unequal/a"], file["unequal/b"] = np.ones((2, 2)), np.ones((3, 3))
+        for code, words, arguments in (
+            (BAD_DATA, ["b99"], ["matmul", "s.h5:/beams/*/data", "s.h5:/beams/*/w"]),
+            (BAD_DATA, ["s.h5:/unequal/a", "(2, 2)", "(3, 3)"], ["inv", "s.h5:/unequal/*"]),
+            (NO_INPUT, ["nothing*.h5"], ["inv", "nothing*.h5:/data"]),
+        ):
+            with self.subTest(arguments):
+                outcome = self.sheaf("run", *arguments, "-o", "none.h5", ranks=RANKS, code=code, limit=20)
+                self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+                for word in words:
+                    self.assertIn(word, outcome.complaints()[0])
+                self.assertFalse(self.path("none.h5").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
