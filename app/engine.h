@@ -31,6 +31,7 @@ struct engine_setup {
     int local_rank;         /**< within the node; layout.ranks or more: parked */
     bool on_root_node;      /**< records are written here; else posted to the outbox */
     bool settles_results;   /**< the carrier settles the results file first (the root: it has only been built) */
+    bool check_finite;      /**< tasks with NaN or infinity in their input fail, whatever the kernel makes of it */
     bool results_in_memory; /**< the results file lies in a memory file system */
     int64_t memory_bytes;   /**< for this rank's ring */
 };

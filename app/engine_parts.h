@@ -20,7 +20,7 @@ struct slot {
     void *outputs[SHEAF_OUTPUTS_MAX];
     uint8_t *status;
     int32_t *info;
-    uint8_t *unreadable; /**< 1: the task's input could not be read */
+    uint8_t *refused; /**< the status of a task whose input is unfit for the kernel, else 0 */
     bool loaded[SHEAF_OPERANDS_MAX];
     struct record_chunk record;
     struct record_digest *digest;

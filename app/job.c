@@ -1,6 +1,7 @@
 #include "job.h"
 #include "blas.h"
 #include "courier.h"
+#include "finite.h"
 #include "node.h"
 #include "policy.h"
 #include "results.h"
@@ -116,6 +117,12 @@ share_operand(struct job *job, int i, struct sheaf_error *error)
     enum sheaf_status status = comm_share(job->comm, (size_t)job->map.operands[i].task_bytes, &job->shared[i], error);
     if (!status && job->place.local_rank == 0)
         status = source_read(job->sources[i], 0, 1, job->shared[i], error);
+    const struct source_map *map = &job->map.operands[i];
+    int64_t count = map->task_bytes / (int64_t)sheaf_type_size(map->array.type);
+    if (!status && job->place.local_rank == 0 && job->options->check_finite &&
+        (SHEAF_TYPES_FLOATING & SHEAF_TYPE_BIT(map->array.type)) && !is_finite(map->array.type, job->shared[i], count))
+        status = sheaf_fail(error, SHEAF_BAD_DATA,
+                            "%s: all tasks share it, and it holds NaN or infinity (--check-finite)", map->text);
     return status;
 }
 
@@ -189,6 +196,7 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .rank = job->place.rank,
                                  .local_rank = job->place.local_rank,
                                  .on_root_node = job->place.node == 0,
+                                 .check_finite = job->options->check_finite,
                                  .settles_results = job->place.rank == 0,
                                  .results_in_memory = job->map.results_in_memory,
                                  .memory_bytes = job->node_memory / job->layout.ranks};

@@ -36,7 +36,9 @@ struct options {
     int parameter_count;
     int64_t count; /**< tasks; 0: the operands tell */
     uint64_t seed;
-    int64_t memory; /**< bytes a node may use; 0: what is free */
+    int64_t memory;      /**< bytes a node may use; 0: what is free */
+    const char *outputs; /**< names of those to write, separated by commas; NULL: all */
+    bool check_finite;
     bool overwrite, dry_run, help, version;
     int order; /**< enum options_order */
     int as;    /**< enum options_as */

@@ -104,12 +104,13 @@ settle_class(const struct sheaf_kernel *kernel, const struct plan_request *reque
     bool fits = true;
     class->problem = *problem;
     memcpy(class->shared, request->shared, sizeof class->shared);
+    memcpy(class->omitted, request->omitted, sizeof class->omitted);
     class->tasks = request->tasks;
     for (int i = 0; i < problem->input_count; i++)
         if (!request->shared[i])
             fits = fits && add_bytes(&class->input_bytes, 1, plan_array_bytes(&problem->inputs[i]));
     for (int i = 0; i < problem->output_count; i++) {
-        output_bytes[i] = plan_array_bytes(&problem->outputs[i]);
+        output_bytes[i] = request->omitted[i] ? 0 : plan_array_bytes(&problem->outputs[i]);
         fits = fits && add_bytes(&class->output_bytes, 1, output_bytes[i]);
     }
     if (!fits || !add_bytes(&total, class->tasks, class->input_bytes) ||

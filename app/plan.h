@@ -26,6 +26,7 @@
 struct plan_class {
     struct sheaf_problem problem;
     bool shared[SHEAF_OPERANDS_MAX]; /**< inputs that all tasks share */
+    bool omitted[SHEAF_OUTPUTS_MAX]; /**< outputs that nobody asked for: neither kept nor written */
     int64_t tasks, first_position, first_chunk, chunks, tasks_per_chunk;
     struct sheaf_cost cost;  /**< of a task */
     int64_t input_bytes;     /**< of a task, without shared inputs */
@@ -58,8 +59,9 @@ struct plan_chunk {
 struct plan_request {
     struct sheaf_problem problem; /**< settled: outputs too */
     bool shared[SHEAF_OPERANDS_MAX];
-    int64_t tasks; /**< at least 1 */
-    int64_t align; /**< tasks that are best read together, as they share HDF5 chunks; 0 or 1: any */
+    bool omitted[SHEAF_OUTPUTS_MAX]; /**< outputs that nobody asked for: neither kept nor written */
+    int64_t tasks;                   /**< at least 1 */
+    int64_t align;                   /**< tasks that are best read together, as they share HDF5 chunks; 0 or 1: any */
 };
 
 /**

@@ -27,7 +27,8 @@ slot_bytes(const struct plan_class *class)
         if (!class->shared[i])
             bytes += align_up(count * plan_array_bytes(&problem->inputs[i]));
     for (int i = 0; i < problem->output_count; i++)
-        bytes += align_up(count * plan_array_bytes(&problem->outputs[i]));
+        if (!class->omitted[i])
+            bytes += align_up(count * plan_array_bytes(&problem->outputs[i]));
     return bytes + 2 * align_up(count) + align_up(count * (int64_t)sizeof(int32_t));
 }
 
@@ -136,13 +137,14 @@ ring_assign(struct engine *engine, struct slot *slot, const struct plan_chunk *c
             at += align_up(class->tasks_per_chunk * plan_array_bytes(&problem->inputs[i]));
     }
     for (int i = 0; i < problem->output_count; i++) {
-        slot->outputs[i] = at;
-        at += align_up(class->tasks_per_chunk * plan_array_bytes(&problem->outputs[i]));
+        slot->outputs[i] = class->omitted[i] ? NULL : at;
+        if (!class->omitted[i])
+            at += align_up(class->tasks_per_chunk * plan_array_bytes(&problem->outputs[i]));
     }
     slot->status = (uint8_t *)at;
     at += align_up(class->tasks_per_chunk);
-    slot->unreadable = (uint8_t *)at;
-    memset(slot->unreadable, 0, (size_t)chunk->count);
+    slot->refused = (uint8_t *)at;
+    memset(slot->refused, 0, (size_t)chunk->count);
     at += align_up(class->tasks_per_chunk);
     slot->info = (int32_t *)(void *)at;
     slot->chunk = *chunk;

@@ -205,6 +205,39 @@ match(const struct sheaf_kernel *kernel, const struct options *options, struct j
     return signature_match(kernel, problem, labels, error);
 }
 
+/** The index of an output by its name, which ends at a comma or at the end of the text; -1: none. */
+static int
+find_output(const struct sheaf_kernel *kernel, const char *name, size_t length)
+{
+    for (int i = 0; kernel->output_names[i]; i++)
+        if (strlen(kernel->output_names[i]) == length && strncmp(kernel->output_names[i], name, length) == 0)
+            return i;
+    return -1;
+}
+
+/** Enter the datasets of the outputs that are asked for; the others are omitted. */
+static enum sheaf_status
+select_outputs(const struct sheaf_kernel *kernel, const char *names, struct job_map *map, struct sheaf_error *error)
+{
+    const struct sheaf_problem *problem = &map->request.problem;
+    for (int i = 0; i < problem->output_count; i++)
+        map->request.omitted[i] = names != NULL;
+    for (const char *at = names; at; at = *at ? at + 1 : NULL) {
+        size_t length = strcspn(at, ",");
+        int output = find_output(kernel, at, length);
+        if (output < 0)
+            return sheaf_fail(error, SHEAF_USAGE, "--outputs %s: %s has no output \"%.*s\" (sheaf info %s names them)",
+                              names, kernel->name, (int)length, at, kernel->name);
+        map->request.omitted[output] = false;
+        at += length;
+    }
+    for (int i = 0; i < problem->output_count; i++)
+        if (!map->request.omitted[i])
+            run_fill_outputs(1, &problem->outputs[i], &kernel->output_names[i], &map->lead,
+                             &map->outputs[map->output_count++]);
+    return SHEAF_OK;
+}
+
 /** An operand without leading axes of its own stands for every task; a single entry is every task's too. */
 static enum sheaf_status
 prepare(const struct options *options, struct job_map *map, struct set **sets, struct sheaf_error *error)
@@ -226,9 +259,7 @@ prepare(const struct options *options, struct job_map *map, struct set **sets, s
     if (status)
         return status;
     snprintf(map->kernel, sizeof map->kernel, "%s", kernel->name);
-    map->output_count = map->request.problem.output_count;
-    run_fill_outputs(map->output_count, map->request.problem.outputs, kernel->output_names, &map->lead, map->outputs);
-    return SHEAF_OK;
+    return select_outputs(kernel, options->outputs, map, error);
 }
 
 static const struct sheaf_kernel *

@@ -1,4 +1,5 @@
 #include "engine_parts.h"
+#include "finite.h"
 #include "node.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ read_members(const struct plan_class *class, struct source *source, int input, s
         if (source_read(source, slot->chunk.first + t, 1, to, NULL) == SHEAF_OK)
             continue;
         memset(to, 0, (size_t)bytes);
-        slot->unreadable[t] = 1;
+        slot->refused[t] = SHEAF_TASK_UNREADABLE;
     }
     return SHEAF_OK;
 }
@@ -94,8 +95,8 @@ static void
 settle_failures(const struct plan_class *class, struct slot *slot)
 {
     for (int64_t t = 0; t < slot->chunk.count; t++) {
-        if (slot->unreadable[t]) {
-            slot->status[t] = SHEAF_TASK_UNREADABLE;
+        if (slot->refused[t]) {
+            slot->status[t] = slot->refused[t];
             slot->info[t] = 0;
         }
         if (slot->status[t] == SHEAF_TASK_DONE)
@@ -103,7 +104,8 @@ settle_failures(const struct plan_class *class, struct slot *slot)
         slot->record.failed++;
         for (int i = 0; i < class->problem.output_count; i++) {
             const struct sheaf_array *array = &class->problem.outputs[i];
-            fill_failed(array, (char *)slot->outputs[i] + t * plan_array_bytes(array));
+            if (slot->outputs[i])
+                fill_failed(array, (char *)slot->outputs[i] + t * plan_array_bytes(array));
         }
     }
 }
@@ -157,6 +159,22 @@ record_start(const struct worker *worker, struct slot *slot)
     return status;
 }
 
+/** Find tasks whose input is not finite. The inputs that all tasks share were checked when they were read. */
+static void
+refuse_not_finite(const struct engine *engine, struct slot *slot)
+{
+    const struct plan_class *class = class_of(engine, slot);
+    for (int i = 0; i < class->problem.input_count; i++) {
+        const struct sheaf_array *array = &class->problem.inputs[i];
+        int64_t bytes = plan_array_bytes(array), count = bytes / (int64_t)sheaf_type_size(array->type);
+        if (class->shared[i] || !(SHEAF_TYPES_FLOATING & SHEAF_TYPE_BIT(array->type)))
+            continue;
+        for (int64_t t = 0; t < slot->chunk.count; t++)
+            if (!slot->refused[t] && !is_finite(array->type, (const char *)slot->inputs[i] + t * bytes, count))
+                slot->refused[t] = SHEAF_TASK_NOT_FINITE;
+    }
+}
+
 static enum sheaf_status
 chunk_compute(struct worker *worker, struct slot *slot)
 {
@@ -164,6 +182,8 @@ chunk_compute(struct worker *worker, struct slot *slot)
     const struct plan_class *class = class_of(engine, slot);
     const struct sheaf_kernel *kernel = engine->setup.plan->kernel;
     struct sheaf_batch batch;
+    if (engine->setup.check_finite)
+        refuse_not_finite(engine, slot);
     fill_batch(worker, slot, &batch);
     memset(slot->status, SHEAF_TASK_DONE, (size_t)slot->chunk.count);
     memset(slot->info, 0, (size_t)slot->chunk.count * sizeof *slot->info);
@@ -213,10 +233,13 @@ static enum sheaf_status
 write_results(struct engine *engine, struct slot *slot, struct sheaf_error *error)
 {
     const struct plan_class *class = class_of(engine, slot);
+    int dataset = 0;
     record_digest_reset(slot->digest);
     for (int i = 0; i < class->problem.output_count; i++) {
-        enum sheaf_status status =
-            store_write(engine->store, i, slot->chunk.first, slot->chunk.count, slot->outputs[i], slot->digest, error);
+        if (!slot->outputs[i])
+            continue;
+        enum sheaf_status status = store_write(engine->store, dataset++, slot->chunk.first, slot->chunk.count,
+                                               slot->outputs[i], slot->digest, error);
         if (status)
             return status;
     }
