@@ -177,6 +177,23 @@ a_missing_dataset_is_answered_with_those_there(void **state)
 }
 
 static void
+what_stands_beside_results_is_not_listed(void **state)
+{
+    char list[256];
+    hid_t file = create_file("results.h5");
+
+    (void)state;
+    hid_t group = H5Gcreate2(file, "sheaf", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(group >= 0);
+    H5Gclose(group);
+    add_numbers(file, "sheaf/status", H5P_DEFAULT);
+    add_numbers(file, "result", H5P_DEFAULT);
+    assert_int_equal(hdf5_guard_list(file, 10, false, list, sizeof list), 1);
+    assert_string_equal(list, "/result");
+    H5Fclose(file);
+}
+
+static void
 a_long_list_is_cut_at_whole_names(void **state)
 {
     hid_t opened, file = create_file("many.h5");
@@ -426,6 +443,7 @@ main(void)
         cmocka_unit_test(a_damaged_file_is_refused_with_the_reason),
         cmocka_unit_test(a_missing_dataset_is_answered_with_those_there),
         cmocka_unit_test(a_long_list_is_cut_at_whole_names),
+        cmocka_unit_test(what_stands_beside_results_is_not_listed),
         cmocka_unit_test(links_out_of_the_file_are_not_followed),
         cmocka_unit_test(bytes_of_other_files_are_not_read),
         cmocka_unit_test(other_files_are_opened_only_where_allowed),
