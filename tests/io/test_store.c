@@ -771,10 +771,11 @@ datasets_are_listed(void **state)
 
     (void)state;
     detach(create_and_attach("list.h5"));
+    test_ok(store_list_datasets("list.h5", 2, text, sizeof text, &error), &error);
+    assert_string_equal(text, "/once (5) f32\n/result (10, 5, 12, 9) f64\n...");
+    /* not what stands beside the results */
     test_ok(store_list_datasets("list.h5", 3, text, sizeof text, &error), &error);
-    assert_string_equal(text, "/once (5) f32\n/result (10, 5, 12, 9) f64\n/s (10, 5, 7) c64\n...");
-    test_ok(store_list_datasets("list.h5", 4, text, sizeof text, &error), &error);
-    assert_non_null(strstr(text, "\n/sheaf/chunks (7) a compound type\n..."));
+    assert_string_equal(text, "/once (5) f32\n/result (10, 5, 12, 9) f64\n/s (10, 5, 7) c64");
     assert_true(strncmp(store_library_version(), "1.", 2) == 0);
 }
 
