@@ -50,7 +50,7 @@ run_tests() {
     shift
     echo "== $preset: testing"
     # gcc's sanitizers cannot live with as much address randomisation as new kernels do
-    "${no_randomisation[@]}" ctest --preset "$preset" --timeout 300 --no-tests=error "${exclude[@]}" "$@" ||
+    "${no_randomisation[@]}" ctest --preset "$preset" --parallel 2 --timeout 600 --no-tests=error "${exclude[@]}" "$@" ||
         failed+=("tests of $preset")
 }
 
