@@ -105,8 +105,8 @@ source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error
 {
     int64_t task_bytes, tasks, bytes;
 
-    if (map->kind == SOURCE_SET && type != map->file_type)
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s; a set of datasets is read as it is stored, not as %s",
+    if (map->kind == SOURCE_SET && sheaf_type_size(type) < sheaf_type_size(map->file_type))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s; the datasets of a set are not read as a narrower type, %s",
                           map->text, sheaf_type_name(map->file_type), sheaf_type_name(type));
     if (!convert_possible(map->file_type, type))
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s, which cannot be read as %s%s", map->text,
@@ -192,13 +192,18 @@ read_by_elements(const struct source *source, int64_t first, int64_t count, char
     return status;
 }
 
-/* A member a task, as it is stored. */
+/* A member a task, read to the end of its place and converted from there. */
 static enum sheaf_status
 read_members(struct source *source, int64_t first, int64_t count, char *to, struct sheaf_error *error)
 {
+    const struct source_map *map = &source->map;
     enum sheaf_status status = SHEAF_OK;
-    for (int64_t i = 0; i < count && status == SHEAF_OK; i++)
-        status = set_read(source->reader, first + i, to + i * source->map.task_bytes, error);
+    for (int64_t i = 0; i < count && status == SHEAF_OK; i++) {
+        char *task = to + i * map->task_bytes;
+        status = set_read(source->reader, first + i, task + (map->task_bytes - source->stored_bytes), error);
+        if (status == SHEAF_OK && map->file_type != map->array.type)
+            convert_in_place(map->file_type, false, map->array.type, source->elements, task);
+    }
     return status;
 }
 

@@ -43,6 +43,22 @@ class Sets(SheafTest):
         np.testing.assert_allclose(result @ self.squares, np.broadcast_to(np.eye(8), result.shape), atol=1e-5)
         self.assertEqual(names, [str(i) for i in range(COUNT)])
 
+    def test_types(self):
+        """Integers become f64, f32 what --as says; narrower is refused."""
+        with h5py.File(self.path("types.h5"), "w") as file:
+            for i in range(5):
+                file[f"int/{i}"] = np.arange(12, dtype=">i2").reshape(3, 4) * (i - 2)
+                file[f"real/{i}"] = self.squares[i]
+        self.sheaf("run", "gram", "types.h5:/int/*", "-o", "int.h5", ranks=RANKS)
+        a = np.stack([np.arange(12.0).reshape(3, 4) * (i - 2) for i in range(5)])
+        result = self.results("int.h5")[0]
+        self.assertEqual(result.dtype, np.float64)
+        np.testing.assert_array_equal(result, a.transpose(0, 2, 1) @ a)
+        self.sheaf("run", "inv", "types.h5:/real/*", "--as", "c128", "-o", "c.h5", ranks=RANKS)
+        np.testing.assert_allclose(self.results("c.h5")[0], np.linalg.inv(self.squares[:5].astype(np.complex128)), rtol=1e-9)
+        outcome = self.sheaf("run", "inv", "s.h5:/beams/*/data", "--as", "f32", "-o", "n.h5", ranks=RANKS, code=BAD_DATA)
+        self.assertIn("narrower", outcome.complaints()[0])
+
     def test_list_and_shared(self):
         order = [7, 0, 3]
         self.path("list.txt").write_text("# three\n" + "".join(f"survey{i}.h5:/data\n" for i in order))
