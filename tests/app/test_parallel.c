@@ -154,14 +154,18 @@ processor_nanoseconds(void)
 static void
 helpers_without_a_job_sleep(void **state)
 {
-    const struct timespec pause = {.tv_nsec = 200000000};
-    _Atomic int64_t sum = 0;
+    const struct timespec settle = {.tv_nsec = 50000000}, pause = {.tv_nsec = 200000000};
+    struct meeting meeting = {.caller = pthread_self()};
     (void)state;
     struct parallel *parallel = create(WIDTHS);
-    parallel_for(parallel, 100, 1, add_numbers, &sum);
+    /* every thread has started once it has met the others: what its start costs is none of this */
+    assert_int_equal(pthread_barrier_init(&meeting.barrier, NULL, WIDTHS), 0);
+    parallel_for(parallel, WIDTHS, 1, meet, &meeting);
+    nanosleep(&settle, NULL);
     int64_t start = processor_nanoseconds();
     nanosleep(&pause, NULL);
-    assert_true(processor_nanoseconds() - start < 50000000);
+    assert_true(processor_nanoseconds() - start < 100000000);
+    pthread_barrier_destroy(&meeting.barrier);
     parallel_destroy(parallel);
 }
 
