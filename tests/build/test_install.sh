@@ -9,7 +9,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
 cmake --install "$build" --prefix "$dir/prefix" >"$dir/install.log"
-"$dir/prefix/bin/sheaf" --version | grep -qE '^sheaf [0-9]+\.[0-9]+\.[0-9]+$'
+version=$("$dir/prefix/bin/sheaf" --version)
+[[ $version =~ ^sheaf\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || { echo "unexpected version: $version"; exit 1; }
 
 PKG_CONFIG_PATH=$(dirname "$(find "$dir/prefix" -name sheaf-kernel.pc)")
 export PKG_CONFIG_PATH
