@@ -20,6 +20,20 @@ print_types(uint32_t types)
             printf(" %s", sheaf_type_name((enum sheaf_type)t));
 }
 
+/** A line a kernel, in columns. */
+static void
+print_list(const struct sheaf_kernel *const *kernels)
+{
+    int name = 0, signature = 0;
+    for (const struct sheaf_kernel *const *k = kernels; *k; k++) {
+        int name_length = (int)strlen((*k)->name), signature_length = (int)strlen((*k)->signature);
+        name = name_length > name ? name_length : name;
+        signature = signature_length > signature ? signature_length : signature;
+    }
+    for (const struct sheaf_kernel *const *k = kernels; *k; k++)
+        printf("  %-*s  %-*s  %s\n", name, (*k)->name, signature, (*k)->signature, (*k)->text);
+}
+
 static enum sheaf_status
 print_all(struct sheaf_error *error)
 {
@@ -35,8 +49,7 @@ print_all(struct sheaf_error *error)
     char host[COMM_HOST_BYTES] = "";
     gethostname(host, sizeof host - 1);
     printf("sheaf %s\n\nkernels (sheaf info KERNEL says more)\n", SHEAF_VERSION);
-    for (const struct sheaf_kernel *const *k = kernel_list(); *k; k++)
-        printf("  %-10s %-20s %s\n", (*k)->name, (*k)->signature, (*k)->text);
+    print_list(kernel_list());
     printf("\n%s\n  cores      %d (this process may use %d)\n", host, team_cores(team), team_own_cores(team));
     printf("  memory     %s, %s free\n", summary_format_quantity((double)node_memory_total(), "B", memory),
            summary_format_quantity((double)node_memory_available(), "B", available));
@@ -157,8 +170,7 @@ static void
 print_plugin(const char *path)
 {
     printf("%s: kernels (sheaf info KERNEL --kernel %s says more)\n", path, path);
-    for (const struct sheaf_kernel *const *k = plugin_kernels(); *k; k++)
-        printf("  %-10s %-20s %s\n", (*k)->name, (*k)->signature, (*k)->text);
+    print_list(plugin_kernels());
 }
 
 enum sheaf_status

@@ -78,6 +78,15 @@ class Readme(unittest.TestCase):
                     missing = match_lines(expected, done.stdout.splitlines())
                     self.assertIsNone(missing, f"README says it prints this line, it printed:\n{done.stdout}")
 
+    def test_kernel_table(self):
+        """README lists exactly the kernels that there are, with their signatures."""
+        text = subprocess.run([SHEAF, "info"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+        there = dict(re.findall(r"^  (\w+) +(\S+->\S+) ", text, re.MULTILINE))
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+            listed = dict(re.findall(r"^\| `(\w+)` \| `(\S+->\S+)` \|", file.read(), re.MULTILINE))
+        self.assertGreater(len(there), 3)
+        self.assertEqual(listed, there)
+
     def test_kernel_example(self):
         code = next(block for block in readme_blocks("c") if "kernel_negate" in block)
         with tempfile.TemporaryDirectory() as directory:
