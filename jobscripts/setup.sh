@@ -26,6 +26,7 @@ test_needs='
 libcmocka-dev          | library cmocka                | cmocka
 python3                | command python3               | python
 python3-numpy          | python numpy                  | scipy-stack
+python3-scipy          | python scipy                  | scipy-stack
 python3-h5py           | python h5py                   | h5py
 hdf5-tools             | command h5dump                | hdf5
 libhdf5-openmpi-dev    | command h5pcc                 | hdf5 (a parallel build)
