@@ -1,6 +1,7 @@
 #include "engine_parts.h"
 #include "policy.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 /** What the carrier does next. */
@@ -91,14 +92,22 @@ write_behind(struct engine *engine)
     engine_note_finish(engine);
 }
 
-/** Workers compute and write meanwhile. */
+/**
+ * Workers compute and write meanwhile. Reserving may cost the time of a task (a memory file system finds every page): so for
+ * that the carrier may run on any core of the node, and no worker loses all of it.
+ */
 static void
 settle_store(struct engine *engine)
 {
     engine->settle_wanted = false;
     pthread_mutex_unlock(&engine->mutex);
     struct sheaf_error error;
+    cpu_set_t own;
+    bool roams = engine->setup.node_cpus && pthread_getaffinity_np(pthread_self(), sizeof own, &own) == 0 &&
+                 pthread_setaffinity_np(pthread_self(), sizeof own, engine->setup.node_cpus) == 0;
     enum sheaf_status status = store_settle(engine->store, &engine->settlement, &error);
+    if (roams)
+        pthread_setaffinity_np(pthread_self(), sizeof own, &own);
     if (status)
         queue_fail(engine->setup.queue, &error);
     pthread_mutex_lock(&engine->mutex);

@@ -19,6 +19,8 @@
 #include "source.h"
 #include "store.h"
 
+#include <sched.h>
+
 struct engine;
 
 struct engine_setup {
@@ -27,13 +29,14 @@ struct engine_setup {
     struct source *const *sources;    /**< one for each input */
     const void *const *shared_inputs; /**< one for each input; NULL where it is not shared */
     struct layout layout;
-    int rank;               /**< in the whole job */
-    int local_rank;         /**< within the node; layout.ranks or more: parked */
-    bool on_root_node;      /**< records are written here; else posted to the outbox */
-    bool settles_results;   /**< the carrier settles the results file first (the root: it has only been built) */
-    bool check_finite;      /**< tasks with NaN or infinity in their input fail, whatever the kernel makes of it */
-    bool results_in_memory; /**< the results file lies in a memory file system */
-    int64_t memory_bytes;   /**< for this rank's ring */
+    int rank;                   /**< in the whole job */
+    int local_rank;             /**< within the node; layout.ranks or more: parked */
+    bool on_root_node;          /**< records are written here; else posted to the outbox */
+    bool settles_results;       /**< the carrier settles the results file first (the root: it has only been built) */
+    const cpu_set_t *node_cpus; /**< of all ranks of the node; NULL: not known */
+    bool check_finite;          /**< tasks with NaN or infinity in their input fail, whatever the kernel makes of it */
+    bool results_in_memory;     /**< the results file lies in a memory file system */
+    int64_t memory_bytes;       /**< for this rank's ring */
 };
 
 /** What a rank's ring will be. */

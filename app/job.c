@@ -196,6 +196,7 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .rank = job->place.rank,
                                  .local_rank = job->place.local_rank,
                                  .on_root_node = job->place.node == 0,
+                                 .node_cpus = team_node_cpus(job->team, &job->node_cpus) ? &job->node_cpus : NULL,
                                  .check_finite = job->options->check_finite,
                                  .settles_results = job->place.rank == 0,
                                  .results_in_memory = job->map.results_in_memory,

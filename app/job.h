@@ -68,6 +68,7 @@ struct job {
     struct set *sets[SHEAF_OPERANDS_MAX]; /**< root: members of its sets, before they are shared */
     struct source *sources[SHEAF_OPERANDS_MAX];
     void *shared[SHEAF_OPERANDS_MAX];
+    cpu_set_t node_cpus;
     struct queue *queue;
     struct store *store;
     struct engine *engine;

@@ -34,7 +34,7 @@ join_names(const struct set *set, int64_t *bytes)
     *bytes = 0;
     for (int64_t i = 0; i < set->count; i++)
         *bytes += (int64_t)strlen(set_text(set, set_member(set, i)->name)) + 1;
-    char *names = malloc((size_t)*bytes), *at = names;
+    char *names = malloc((size_t)*bytes + 1), *at = names;
     for (int64_t i = 0; names && i < set->count; i++)
         at = stpcpy(at, set_text(set, set_member(set, i)->name)) + 1;
     return names;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <hwloc.h>
+#include <hwloc/glibc-sched.h>
 #include <hwloc/linux.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,13 @@ team_bind(struct team *team, int local_rank, const struct layout *layout, struct
     if (bind_threads(team) < 0)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "cannot bind threads to their cores: %s", strerror(errno));
     return SHEAF_OK;
+}
+
+bool
+team_node_cpus(const struct team *team, cpu_set_t *cpus)
+{
+    return hwloc_bitmap_last(team->node) < CPU_SETSIZE &&
+           hwloc_cpuset_to_glibc_sched_affinity(team->topology, team->node, cpus, sizeof *cpus) == 0;
 }
 
 void

@@ -8,6 +8,8 @@
 #include "comm.h"
 #include "layout.h"
 
+#include <sched.h>
+
 enum { TEAM_TEXT_BYTES = 4096 };
 
 /** Cores, as one rank finds them. */
@@ -32,6 +34,9 @@ int team_own_cores(const struct team *team);
  * cores, all ranks share them all. Threads that are created later inherit the binding. Not collective.
  */
 enum sheaf_status team_bind(struct team *team, int local_rank, const struct layout *layout, struct sheaf_error *error);
+
+/** The CPUs of all ranks of the node. @return false where they do not fit a cpu_set_t (more than 1024) */
+bool team_node_cpus(const struct team *team, cpu_set_t *cpus);
 
 /** Write "0-3,8" or "none": the cores this rank is bound to, as the system numbers its CPUs. */
 void team_format_binding(const struct team *team, char *text, int bytes);

@@ -166,7 +166,8 @@ refuse_not_finite(const struct engine *engine, struct slot *slot)
     const struct plan_class *class = class_of(engine, slot);
     for (int i = 0; i < class->problem.input_count; i++) {
         const struct sheaf_array *array = &class->problem.inputs[i];
-        int64_t bytes = plan_array_bytes(array), count = bytes / (int64_t)sheaf_type_size(array->type);
+        int64_t bytes = plan_array_bytes(array), count = 0;
+        sheaf_shape_count(&array->shape, &count);
         if (class->shared[i] || !(SHEAF_TYPES_FLOATING & SHEAF_TYPE_BIT(array->type)))
             continue;
         for (int64_t t = 0; t < slot->chunk.count; t++)

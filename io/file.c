@@ -164,20 +164,27 @@ free_bytes_of(const struct statvfs *about)
     return free_bytes;
 }
 
+/* About 8 ms in a memory file system; whole extents on a disk. */
+static const int64_t RESERVE_PIECE_BYTES = INT64_C(32) << 20;
+
 enum sheaf_status
 file_reserve(int descriptor, const char *name, int64_t bytes, bool *reserved, struct sheaf_error *error)
 {
     struct statvfs room;
     struct stat about;
-    int result;
+    int reason = 0;
 
+    /* In pieces: the kernel holds the file's lock for the whole of one, and others may want to write meanwhile. */
     *reserved = true;
-    do
-        result = fallocate(descriptor, 0, 0, (off_t)bytes);
-    while (result != 0 && errno == EINTR);
-    if (result == 0)
+    for (int64_t at = 0; at < bytes && reason == 0;) {
+        const int64_t piece = bytes - at < RESERVE_PIECE_BYTES ? bytes - at : RESERVE_PIECE_BYTES;
+        if (fallocate(descriptor, 0, (off_t)at, (off_t)piece) == 0)
+            at += piece;
+        else if (errno != EINTR)
+            reason = errno;
+    }
+    if (reason == 0)
         return SHEAF_OK;
-    int reason = errno;
     if (fstat(descriptor, &about) != 0 || fstatvfs(descriptor, &room) != 0)
         return sheaf_fail(error, SHEAF_NO_OUTPUT, "%s: cannot examine the file system: %m", name);
     if (reason == ENOSPC)
