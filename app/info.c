@@ -116,14 +116,9 @@ print_run(const struct store_summary *summary)
 static void
 print_outputs(const struct store_map *map)
 {
-    char shape[SHEAF_SHAPE_TEXT];
-    for (int i = 0; i < map->output_count; i++) {
-        struct sheaf_shape whole = map->outputs[i].array.lead;
-        for (int k = 0; k < map->outputs[i].array.core.ndim && whole.ndim < SHEAF_NDIM_MAX; k++)
-            whole.extent[whole.ndim++] = map->outputs[i].array.core.extent[k];
-        printf("  /%-9s %s %s\n", map->outputs[i].name, sheaf_shape_format(&whole, shape),
-               sheaf_type_name(map->outputs[i].array.type));
-    }
+    char text[SHEAF_SHAPE_TEXT + 8];
+    for (int i = 0; i < map->output_count; i++)
+        printf("  /%-9s %s\n", map->outputs[i].name, summary_format_output(&map->outputs[i], text));
 }
 
 static void

@@ -53,7 +53,7 @@ struct job_command {
 enum sheaf_status job_run(const struct job_command *command, const struct options *options, struct comm *comm,
                           struct sheaf_error *error);
 
-/** A rank's part of a job, for summary.c and dry.c. */
+/** A rank's part of a job, for results.c and summary.c. */
 struct job {
     const struct job_command *command;
     const struct options *options;

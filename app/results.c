@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /** Whether the file system of the results needs no disk. A path that is wrong is found when it is checked. */
@@ -84,6 +85,29 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
         spec->names_bytes = 0;
 }
 
+/** Replacing a file that a member of a set is read from would lose it: with one operand a file, store_check_target looks. */
+static enum sheaf_status
+check_members(const struct job *job, const char *output, struct sheaf_error *error)
+{
+    struct stat target, about;
+    if (stat(output, &target) != 0)
+        return SHEAF_OK; // nothing to lose
+    for (int i = 0; i < job->map.input_count; i++) {
+        const struct set *set = job->sets[i];
+        int64_t seen = -1;
+        for (int64_t k = 0; set && k < set->count; k++) {
+            const struct set_member *member = set_member(set, k);
+            bool known = member->path == seen; // members of one file mostly share its name
+            seen = member->path;
+            if (!known && stat(set_text(set, seen), &about) == 0 && about.st_dev == target.st_dev &&
+                about.st_ino == target.st_ino)
+                return sheaf_fail(error, SHEAF_NO_OUTPUT, "%s is the file of input %s; give another -o", output,
+                                  set_text(set, member->text));
+        }
+    }
+    return SHEAF_OK;
+}
+
 enum sheaf_status
 results_check(struct job *job, struct sheaf_error *error)
 {
@@ -98,6 +122,8 @@ results_check(struct job *job, struct sheaf_error *error)
         return status;
     status =
         store_check_target(output, job->options->overwrite, bytes, job->map.operands, job->map.operand_count, error);
+    if (!status)
+        status = check_members(job, output, error);
     if (status)
         return status;
     job->map.results_in_memory = lies_in_memory(output);

@@ -27,7 +27,7 @@ enum sheaf_status run_command(const struct options *options, struct comm *comm, 
 enum sheaf_status run_settle_tasks(int operand_count, const struct source_map *operands, int64_t count,
                                    struct sheaf_shape *lead, int64_t *tasks, struct sheaf_error *error);
 
-/** Write operands and outputs of a settled problem as tasks use them: shared flags and dataset shapes. Pure. */
+/** Describe the datasets of a settled problem's outputs: `lead` before each task's own axes. Pure. */
 void run_fill_outputs(int output_count, const struct sheaf_array *arrays, const char *const *names,
                       const struct sheaf_shape *lead, struct store_output *outputs);
 

@@ -234,20 +234,23 @@ print_shares(const struct queue_totals *totals, double work_seconds, FILE *strea
             wait > 0 ? wait : 0);
 }
 
+char *
+summary_format_output(const struct store_output *output, char text[SHEAF_SHAPE_TEXT + 8])
+{
+    struct sheaf_array whole = {.type = output->array.type, .shape = output->array.lead};
+    for (int k = 0; k < output->array.core.ndim && whole.shape.ndim < SHEAF_NDIM_MAX; k++)
+        whole.shape.extent[whole.shape.ndim++] = output->array.core.extent[k];
+    return format_array(&whole, text);
+}
+
 static void
 print_datasets(const struct job *job, FILE *stream)
 {
-    char shape[SHEAF_SHAPE_TEXT], bytes[32];
-    const char *path = job->command->output(job->options);
-    fprintf(stream, "%s:", path);
-    for (int i = 0; i < job->map.output_count; i++) {
-        struct store_output *output = (struct store_output *)&job->map.outputs[i];
-        struct sheaf_shape whole = output->array.lead;
-        for (int k = 0; k < output->array.core.ndim && whole.ndim < SHEAF_NDIM_MAX; k++)
-            whole.extent[whole.ndim++] = output->array.core.extent[k];
-        fprintf(stream, "%s /%s %s %s", i ? "," : "", output->name, sheaf_shape_format(&whole, shape),
-                sheaf_type_name(output->array.type));
-    }
+    char text[SHEAF_SHAPE_TEXT + 8], bytes[32];
+    fprintf(stream, "%s:", job->command->output(job->options));
+    for (int i = 0; i < job->map.output_count; i++)
+        fprintf(stream, "%s /%s %s", i ? "," : "", job->map.outputs[i].name,
+                summary_format_output(&job->map.outputs[i], text));
     fprintf(stream, " · %s\n", summary_format_quantity((double)job->map.store.bytes, "B", bytes));
 }
 

@@ -10,6 +10,9 @@
 /** "1.6 TFLOP", "3.2 GB", with 3 digits. @return text */
 char *summary_format_quantity(double value, const char *unit, char text[32]);
 
+/** "(5, 12, 12) f64": an output's leading axes and a task's own. @return text */
+char *summary_format_output(const struct store_output *output, char text[SHEAF_SHAPE_TEXT + 8]);
+
 /** The first line: kernel, tasks, sizes. */
 void summary_print_headline(const struct job *job, FILE *stream);
 

@@ -4,7 +4,7 @@ import unittest
 
 import h5py
 import numpy as np
-from sheaf_test import BAD_DATA, NO_INPUT, RANKS, SheafTest
+from sheaf_test import BAD_DATA, NO_INPUT, NO_OUTPUT, RANKS, SheafTest
 
 COUNT = 12
 
@@ -84,14 +84,19 @@ class Sets(SheafTest):
         for code, words, arguments in (
             (BAD_DATA, ["b99"], ["matmul", "s.h5:/beams/*/data", "s.h5:/beams/*/w"]),
             (BAD_DATA, ["s.h5:/unequal/a", "(2, 2)", "(3, 3)"], ["inv", "s.h5:/unequal/*"]),
+            (NO_OUTPUT, ["survey3.h5", "input"], ["inv", "survey*.h5:/data", "-o", "survey3.h5", "--overwrite"]),
+            (NO_OUTPUT, ["s.h5", "input"], ["gram", "s.h5:/beams/*/w", "-o", "s.h5", "--overwrite"]),
             (NO_INPUT, ["nothing*.h5"], ["inv", "nothing*.h5:/data"]),
         ):
             with self.subTest(arguments):
-                outcome = self.sheaf("run", *arguments, "-o", "none.h5", ranks=RANKS, code=code, limit=20)
+                arguments += [] if "-o" in arguments else ["-o", "none.h5"]
+                outcome = self.sheaf("run", *arguments, ranks=RANKS, code=code, limit=20)
                 self.assertEqual(len(outcome.complaints()), 1, str(outcome))
                 for word in words:
                     self.assertIn(word, outcome.complaints()[0])
                 self.assertFalse(self.path("none.h5").exists())
+        with h5py.File(self.path("survey3.h5")) as file:
+            np.testing.assert_array_equal(file["data"][:], self.squares[3])
 
 
 if __name__ == "__main__":
