@@ -126,71 +126,166 @@ settle_class(const struct sheaf_kernel *kernel, const struct plan_request *reque
     return SHEAF_OK;
 }
 
+/** The head of a plan's block. Behind it: classes, first_of_order, order where there is one, by_cost. */
+struct block {
+    int64_t bytes;
+    int32_t class_count;
+    bool reversed, ordered;
+    int64_t tasks, chunks;
+    double flops;
+    int64_t input_bytes, output_bytes;
+};
+
+/** Where the parts of a block are. */
+struct parts {
+    struct plan_class *classes;
+    int64_t *first_of_order, *order;
+    int *by_cost;
+};
+
+static size_t
+block_bytes(int class_count, int64_t ordered_tasks)
+{
+    return sizeof(struct block) + (size_t)class_count * (sizeof(struct plan_class) + sizeof(int64_t) + sizeof(int)) +
+           (size_t)ordered_tasks * sizeof(int64_t);
+}
+
+static struct parts
+find_parts(struct block *block)
+{
+    struct parts parts = {.classes = (struct plan_class *)(void *)(block + 1)};
+    parts.first_of_order = (int64_t *)(void *)(parts.classes + block->class_count);
+    int64_t *end = parts.first_of_order + block->class_count;
+    parts.order = block->ordered ? end : NULL;
+    parts.by_cost = (int *)(void *)(block->ordered ? end + block->tasks : end);
+    return parts;
+}
+
 /** Give a settled class its place behind those before it. @return false where the sums pass 64 bits */
 static bool
-append_class(struct plan *plan, struct plan_class *class)
+append_class(struct block *block, struct plan_class *class)
 {
-    class->first_position = plan->tasks;
-    class->first_chunk = plan->chunks;
-    bool fits = add_bytes(&plan->tasks, 1, class->tasks) && add_bytes(&plan->chunks, 1, class->chunks) &&
-                add_bytes(&plan->input_bytes, class->tasks, class->input_bytes) &&
-                add_bytes(&plan->output_bytes, class->tasks, class->output_bytes);
+    class->first_position = block->tasks;
+    class->first_chunk = block->chunks;
+    bool fits = add_bytes(&block->tasks, 1, class->tasks) && add_bytes(&block->chunks, 1, class->chunks) &&
+                add_bytes(&block->input_bytes, class->tasks, class->input_bytes) &&
+                add_bytes(&block->output_bytes, class->tasks, class->output_bytes);
     for (int i = 0; i < class->problem.input_count; i++)
         if (class->shared[i])
-            fits = fits && add_bytes(&plan->input_bytes, 1, plan_array_bytes(&class->problem.inputs[i]));
-    plan->flops += class->cost.flops * (double)class->tasks;
+            fits = fits && add_bytes(&block->input_bytes, 1, plan_array_bytes(&class->problem.inputs[i]));
+    block->flops += class->cost.flops * (double)class->tasks;
     return fits;
 }
 
-/** Order of classes by cost, longest chunks first; equal ones as they come. Few classes: insertion. */
-static void
-order_classes(struct plan *plan)
+/** Longest chunks first; equal ones as the classes come. */
+static int
+compare_cost(const void *a, const void *b, void *data)
 {
-    for (int i = 0; i < plan->class_count; i++) {
-        int at = i;
-        while (at > 0 && plan->classes[plan->by_cost[at - 1]].chunk_seconds < plan->classes[i].chunk_seconds) {
-            plan->by_cost[at] = plan->by_cost[at - 1];
-            at--;
-        }
-        plan->by_cost[at] = i;
-    }
+    const struct plan_class *classes = data;
+    int first = *(const int *)a, second = *(const int *)b;
+    double longer = classes[first].chunk_seconds, shorter = classes[second].chunk_seconds;
+    return longer > shorter ? -1 : longer < shorter ? 1 : first - second;
+}
+
+static void
+order_classes(const struct block *block, const struct parts *parts)
+{
+    for (int i = 0; i < block->class_count; i++)
+        parts->by_cost[i] = i;
+    qsort_r(parts->by_cost, (size_t)block->class_count, sizeof *parts->by_cost, compare_cost, parts->classes);
     int64_t before = 0;
-    for (int i = 0; i < plan->class_count; i++) {
-        plan->first_of_order[i] = before;
-        before += plan->classes[plan->by_cost[i]].chunks;
+    for (int i = 0; i < block->class_count; i++) {
+        parts->first_of_order[i] = before;
+        before += parts->classes[parts->by_cost[i]].chunks;
     }
+}
+
+/** The task at each position. */
+static void
+note_order(int class_count, const struct plan_request *requests, int64_t *order)
+{
+    int64_t at = 0;
+    for (int i = 0; i < class_count; i++)
+        for (int64_t t = 0; t < requests[i].tasks; t++, at++)
+            order[at] = requests[i].numbers ? requests[i].numbers[t] : at;
+}
+
+static enum sheaf_status
+fill_block(const struct sheaf_kernel *kernel, const struct plan_request *requests, struct block *block,
+           struct sheaf_error *error)
+{
+    struct parts parts = {.classes = (struct plan_class *)(void *)(block + 1)};
+    for (int i = 0; i < block->class_count; i++) {
+        struct plan_class *class = &parts.classes[i];
+        enum sheaf_status status = settle_class(kernel, &requests[i], class, error);
+        if (!status && !append_class(block, class))
+            status = fail_size(kernel, class->tasks, error);
+        if (status)
+            return status;
+    }
+    parts = find_parts(block);
+    if (parts.order)
+        note_order(block->class_count, requests, parts.order);
+    order_classes(block, &parts);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+plan_attach(const struct sheaf_kernel *kernel, const void *memory, struct plan **out, struct sheaf_error *error)
+{
+    struct block *block = (struct block *)memory; // find_parts serves its maker too; nothing is written through it
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for a plan of %d classes", block->class_count);
+    struct parts parts = find_parts(block);
+    *plan = (struct plan){.kernel = kernel,
+                          .class_count = block->class_count,
+                          .classes = parts.classes,
+                          .by_cost = parts.by_cost,
+                          .first_of_order = parts.first_of_order,
+                          .order = parts.order,
+                          .tasks = block->tasks,
+                          .chunks = block->chunks,
+                          .flops = block->flops,
+                          .input_bytes = block->input_bytes,
+                          .output_bytes = block->output_bytes,
+                          .reversed = block->reversed};
+    *out = plan;
+    return SHEAF_OK;
+}
+
+/** Tasks whose order must be kept: all, where some class does not just continue the one before; else 0. */
+static int64_t
+count_ordered(int class_count, const struct plan_request *requests)
+{
+    int64_t tasks = 0;
+    bool any = false;
+    for (int i = 0; i < class_count; i++) {
+        any |= requests[i].numbers != NULL;
+        tasks += requests[i].tasks;
+    }
+    return any ? tasks : 0;
 }
 
 enum sheaf_status
 plan_build(const struct sheaf_kernel *kernel, int class_count, const struct plan_request *requests, bool reversed,
            struct plan **out, struct sheaf_error *error)
 {
-    struct plan *plan = calloc(1, sizeof *plan);
-    if (plan) {
-        plan->classes = calloc((size_t)class_count, sizeof *plan->classes);
-        plan->by_cost = calloc((size_t)class_count, sizeof *plan->by_cost);
-        plan->first_of_order = calloc((size_t)class_count, sizeof *plan->first_of_order);
-    }
-    if (!plan || !plan->classes || !plan->by_cost || !plan->first_of_order) {
-        plan_destroy(plan);
+    int64_t ordered = count_ordered(class_count, requests);
+    size_t bytes = block_bytes(class_count, ordered);
+    struct block *block = calloc(1, bytes);
+    if (!block)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for a plan of %d classes", class_count);
-    }
-    plan->kernel = kernel;
-    plan->class_count = class_count;
-    plan->reversed = reversed;
-    for (int i = 0; i < class_count; i++) {
-        struct plan_class *class = &plan->classes[i];
-        enum sheaf_status status = settle_class(kernel, &requests[i], class, error);
-        if (!status && !append_class(plan, class))
-            status = fail_size(kernel, class->tasks, error);
-        if (status) {
-            plan_destroy(plan);
-            return status;
-        }
-    }
-    order_classes(plan);
-    *out = plan;
-    return SHEAF_OK;
+    *block = (struct block){
+        .bytes = (int64_t)bytes, .class_count = class_count, .reversed = reversed, .ordered = ordered > 0};
+    enum sheaf_status status = fill_block(kernel, requests, block, error);
+    if (!status)
+        status = plan_attach(kernel, block, out, error);
+    if (status)
+        free(block);
+    else
+        (*out)->owned = block;
+    return status;
 }
 
 void
@@ -198,10 +293,26 @@ plan_destroy(struct plan *plan)
 {
     if (!plan)
         return;
-    free(plan->classes);
-    free(plan->by_cost);
-    free(plan->first_of_order);
+    free(plan->owned);
     free(plan);
+}
+
+const void *
+plan_block(const struct plan *plan, size_t *bytes)
+{
+    const struct block *block = (const struct block *)(const void *)plan->classes - 1;
+    *bytes = (size_t)block->bytes;
+    return block;
+}
+
+int64_t
+plan_run(const struct plan *plan, int64_t position, int64_t most, int64_t *task)
+{
+    *task = plan->order ? plan->order[position] : position;
+    int64_t count = plan->order ? 1 : most;
+    while (count < most && plan->order[position + count] == *task + count)
+        count++;
+    return count;
 }
 
 struct plan_chunk
@@ -224,7 +335,7 @@ plan_at(const struct plan *plan, int64_t place)
     int64_t left = class->tasks - first;
     return (struct plan_chunk){.chunk = class->first_chunk + within,
                                .class_index = index,
-                               .first = first,
+                               .first = class->first_position + first,
                                .count = left < class->tasks_per_chunk ? left : class->tasks_per_chunk};
 }
 

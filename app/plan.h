@@ -2,8 +2,10 @@
  * @file plan.h
  * Kernel and operands -> classes -> chunks, in order of cost. Pure: no MPI, clock or files.
  *
- * Memory grows with the number of classes, not of tasks or chunks: which tasks a chunk holds is
- * computed from its number. The grid (FORMAT.md) depends on the class alone, never on ranks or speed.
+ * Which tasks a chunk holds is computed from its number. Tasks have two numbers: their own, in the order in which the user gives
+ * them, and their position, class after class; they differ only where tasks are of several classes. A plan is one block of
+ * plain data, which a node's ranks share: nobody's memory grows with the number of tasks, and with several classes only
+ * the node's does. The grid (FORMAT.md) depends on the class alone, never on ranks or speed.
  */
 #ifndef SHEAF_PLAN_H
 #define SHEAF_PLAN_H
@@ -38,20 +40,22 @@ struct plan_class {
 struct plan {
     const struct sheaf_kernel *kernel;
     int class_count;
-    struct plan_class *classes;
-    int *by_cost;            /**< class numbers, longest chunks first */
-    int64_t *first_of_order; /**< number of chunks in the classes before by_cost[i] */
+    const struct plan_class *classes;
+    const int *by_cost;            /**< class numbers, longest chunks first */
+    const int64_t *first_of_order; /**< number of chunks in the classes before by_cost[i] */
+    const int64_t *order;          /**< the task at each position; NULL: position and task are the same */
     int64_t tasks, chunks;
     double flops;                      /**< of all tasks */
     int64_t input_bytes, output_bytes; /**< of all tasks; shared inputs counted once */
     bool reversed;
+    void *owned; /**< the block, where this plan is to free it */
 };
 
 /** A chunk: `count` positions of a class from `first` on. */
 struct plan_chunk {
     int64_t chunk;
     int class_index;
-    int64_t first;
+    int64_t first; /**< position, counted over all classes */
     int64_t count;
 };
 
@@ -61,6 +65,7 @@ struct plan_request {
     bool shared[SHEAF_OPERANDS_MAX];
     bool omitted[SHEAF_OUTPUTS_MAX]; /**< outputs that nobody asked for: neither kept nor written */
     int64_t tasks;                   /**< at least 1 */
+    const int64_t *numbers;          /**< (tasks) their own numbers, rising; NULL: those behind the class before */
     int64_t align;                   /**< tasks that are best read together, as they share HDF5 chunks; 0 or 1: any */
 };
 
@@ -71,6 +76,22 @@ struct plan_request {
 enum sheaf_status plan_build(const struct sheaf_kernel *kernel, int class_count, const struct plan_request *requests,
                              bool reversed, struct plan **out, struct sheaf_error *error);
 void plan_destroy(struct plan *plan);
+
+/** The plan's data, which other processes can attach to. @param[out] bytes  how many */
+const void *plan_block(const struct plan *plan, size_t *bytes);
+
+/** A plan over such data, which is left where it is and must stay there. @return SHEAF_OK; SHEAF_NO_RESOURCES */
+enum sheaf_status plan_attach(const struct sheaf_kernel *kernel, const void *block, struct plan **out,
+                              struct sheaf_error *error);
+
+/**
+ * Positions whose tasks follow each other: they can be read and written together.
+ * @param[in]  position  of the first one
+ * @param[in]  most      positions, at least 1
+ * @param[out] task      the first one's
+ * @return how many, 1 to most
+ */
+int64_t plan_run(const struct plan *plan, int64_t position, int64_t most, int64_t *task);
 
 /** The chunk that is handed out at a place of the order, 0 to chunks - 1. */
 struct plan_chunk plan_at(const struct plan *plan, int64_t place);

@@ -125,9 +125,10 @@ equal_chunks(const struct plan *plan, int64_t place, int64_t *count)
 {
     struct plan_chunk chunk = plan_at(plan, place);
     const struct plan_class *class = &plan->classes[chunk.class_index];
-    int64_t full = (class->tasks - chunk.first) / class->tasks_per_chunk;
+    int64_t before = chunk.first - class->first_position;
+    int64_t full = (class->tasks - before) / class->tasks_per_chunk;
     if (plan->reversed)
-        full = chunk.first / class->tasks_per_chunk + 1;
+        full = before / class->tasks_per_chunk + 1;
     *count = full > 0 && chunk.count == class->tasks_per_chunk ? full : 1;
     return plan_chunk_seconds(plan, &chunk);
 }
