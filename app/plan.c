@@ -132,7 +132,7 @@ struct block {
     int32_t class_count;
     bool reversed, ordered;
     int64_t tasks, chunks;
-    double flops;
+    double flops, seconds;
     int64_t input_bytes, output_bytes;
 };
 
@@ -188,15 +188,18 @@ compare_cost(const void *a, const void *b, void *data)
 }
 
 static void
-order_classes(const struct block *block, const struct parts *parts)
+order_classes(struct block *block, const struct parts *parts)
 {
     for (int i = 0; i < block->class_count; i++)
         parts->by_cost[i] = i;
     qsort_r(parts->by_cost, (size_t)block->class_count, sizeof *parts->by_cost, compare_cost, parts->classes);
     int64_t before = 0;
     for (int i = 0; i < block->class_count; i++) {
+        struct plan_class *class = &parts->classes[parts->by_cost[i]];
         parts->first_of_order[i] = before;
-        before += parts->classes[parts->by_cost[i]].chunks;
+        before += class->chunks;
+        class->seconds_before = block->seconds;
+        block->seconds = class->seconds_before + task_seconds(class) * (double)class->tasks;
     }
 }
 
@@ -247,6 +250,7 @@ plan_attach(const struct sheaf_kernel *kernel, const void *memory, struct plan *
                           .tasks = block->tasks,
                           .chunks = block->chunks,
                           .flops = block->flops,
+                          .seconds = block->seconds,
                           .input_bytes = block->input_bytes,
                           .output_bytes = block->output_bytes,
                           .reversed = block->reversed};
@@ -315,11 +319,10 @@ plan_run(const struct plan *plan, int64_t position, int64_t most, int64_t *task)
     return count;
 }
 
-struct plan_chunk
-plan_at(const struct plan *plan, int64_t place)
+/** Which class of by_cost holds a place, counted with the longest chunks first; the last one holds all behind it. */
+static int
+order_at(const struct plan *plan, int64_t place)
 {
-    if (plan->reversed)
-        place = plan->chunks - 1 - place;
     int low = 0, high = plan->class_count - 1;
     while (low < high) {
         int middle = (low + high + 1) / 2;
@@ -328,6 +331,15 @@ plan_at(const struct plan *plan, int64_t place)
         else
             high = middle - 1;
     }
+    return low;
+}
+
+struct plan_chunk
+plan_at(const struct plan *plan, int64_t place)
+{
+    if (plan->reversed)
+        place = plan->chunks - 1 - place;
+    int low = order_at(plan, place);
     int index = plan->by_cost[low];
     const struct plan_class *class = &plan->classes[index];
     int64_t within = place - plan->first_of_order[low];
@@ -348,8 +360,34 @@ plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chunk)
 double
 plan_seconds(const struct plan *plan)
 {
+    return plan->seconds;
+}
+
+double
+plan_seconds_before(const struct plan *plan, int64_t place)
+{
+    int64_t forward = plan->reversed ? plan->chunks - place : place;
     double seconds = 0;
-    for (int i = 0; i < plan->class_count; i++)
-        seconds += task_seconds(&plan->classes[i]) * (double)plan->classes[i].tasks;
-    return seconds;
+    if (plan->class_count > 0) {
+        int order = order_at(plan, forward);
+        const struct plan_class *class = &plan->classes[plan->by_cost[order]];
+        int64_t tasks = (forward - plan->first_of_order[order]) * class->tasks_per_chunk;
+        tasks = tasks < class->tasks ? tasks : class->tasks; // the last chunk may be short
+        seconds = class->seconds_before + task_seconds(class) * (double)tasks;
+    }
+    return plan->reversed ? plan->seconds - seconds : seconds;
+}
+
+int64_t
+plan_place_after(const struct plan *plan, double seconds)
+{
+    int64_t low = 0, high = plan->chunks;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (plan_seconds_before(plan, middle) >= seconds)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
 }

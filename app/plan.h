@@ -35,6 +35,7 @@ struct plan_class {
     int64_t output_bytes;    /**< of a task */
     int64_t workspace_bytes; /**< of a worker */
     double chunk_seconds;    /**< nominal, of a full chunk */
+    double seconds_before;   /**< nominal, of all classes before it in by_cost */
 };
 
 struct plan {
@@ -46,6 +47,7 @@ struct plan {
     const int64_t *order;          /**< the task at each position; NULL: position and task are the same */
     int64_t tasks, chunks;
     double flops;                      /**< of all tasks */
+    double seconds;                    /**< nominal, of all tasks on one core */
     int64_t input_bytes, output_bytes; /**< of all tasks; shared inputs counted once */
     bool reversed;
     void *owned; /**< the block, where this plan is to free it */
@@ -101,6 +103,12 @@ double plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chun
 
 /** Nominal seconds of the whole plan on one core. */
 double plan_seconds(const struct plan *plan);
+
+/** Nominal seconds of all chunks at places before `place`, 0 to chunks. Never falls from a place to the next. */
+double plan_seconds_before(const struct plan *plan, int64_t place);
+
+/** The first place that has at least so many nominal seconds before it; `chunks` where none has. */
+int64_t plan_place_after(const struct plan *plan, double seconds);
 
 /** Tasks per chunk by the grid's formula (FORMAT.md). @param[in] align  as in plan_request */
 int64_t plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count, const int64_t *output_bytes,

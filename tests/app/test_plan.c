@@ -266,6 +266,31 @@ check_reverse(const struct plan *plan, const struct plan *reverse)
     }
 }
 
+/*
+ * Seconds before a place are the sum over the chunks there, and the place after so many seconds is the first one. Each class
+ * adds two roundings, and so does each chunk of the sum that they are compared with: half of 2^-52 of the whole each.
+ */
+static void
+check_seconds(const struct plan *plan)
+{
+    double sum = 0, before = 0, whole = plan_seconds(plan);
+    double rounding = 0x1p-52 * whole * (double)(plan->chunks + plan->class_count + 1);
+    assert_true(plan_seconds_before(plan, 0) == 0);
+    assert_true(plan_seconds_before(plan, plan->chunks) == whole);
+    assert_int_equal(plan_place_after(plan, 0), 0);
+    assert_int_equal(plan_place_after(plan, 2 * whole), plan->chunks);
+    for (int64_t place = 0; place < plan->chunks; place++) {
+        struct plan_chunk chunk = plan_at(plan, place);
+        sum += plan_chunk_seconds(plan, &chunk);
+        double after = plan_seconds_before(plan, place + 1);
+        assert_true(fabs(after - sum) <= rounding);
+        assert_true(after > before);
+        assert_int_equal(plan_place_after(plan, after), place + 1);
+        assert_int_equal(plan_place_after(plan, nextafter(before, INFINITY)), place + 1);
+        before = after;
+    }
+}
+
 static void
 random_plans_hold_every_task_once_longest_first(void **state)
 {
@@ -283,6 +308,8 @@ random_plans_hold_every_task_once_longest_first(void **state)
         if (count > 1 && trial % 3 == 0)
             requests[count - 1] = requests[0]; /* equal cost */
         struct plan *plan = build(count, requests, false), *reverse = build(count, requests, true);
+        check_seconds(plan);
+        check_seconds(reverse);
         unsigned char *seen = malloc((size_t)plan->tasks);
         assert_non_null(seen);
         check_cover(plan, seen);
@@ -349,6 +376,45 @@ a_copied_block_is_the_same_plan(void **state)
     plan_destroy(plan);
     plan_destroy(copy);
     free(other);
+}
+
+static void
+seconds_before_a_place_are_those_of_the_chunks_there(void **state)
+{
+    struct plan_request requests[2];
+    (void)state;
+    /* 5 tasks of 2^-30 s in a chunk; 25 of 2^-8 s, of which 10^9 flops are 6.4 */
+    requests[0] = request(5, 0, 0, PLAN_NOMINAL_FLOPS * 0x1p-30);
+    requests[1] = request(25, 0, 0, PLAN_NOMINAL_FLOPS * 0x1p-8);
+    struct plan *plan = build(2, requests, false);
+    assert_int_equal(plan->classes[1].tasks_per_chunk, 6);
+    assert_int_equal(plan->chunks, 6);
+    assert_true(plan_seconds_before(plan, 1) == 6 * 0x1p-8);
+    assert_true(plan_seconds_before(plan, 4) == 24 * 0x1p-8);
+    assert_true(plan_seconds_before(plan, 5) == 25 * 0x1p-8); /* the short chunk */
+    assert_true(plan_seconds_before(plan, 6) == 25 * 0x1p-8 + 5 * 0x1p-30);
+    assert_int_equal(plan_place_after(plan, 6.5 * 0x1p-8), 2);
+    assert_int_equal(plan_place_after(plan, 25 * 0x1p-8), 5);
+    plan_destroy(plan);
+    plan = build(2, requests, true);
+    assert_true(plan_seconds_before(plan, 1) == 5 * 0x1p-30);
+    assert_true(plan_seconds_before(plan, 2) == 5 * 0x1p-30 + 0x1p-8);
+    assert_true(plan_seconds_before(plan, 6) == 25 * 0x1p-8 + 5 * 0x1p-30);
+    assert_int_equal(plan_place_after(plan, 0x1p-8), 2);
+    plan_destroy(plan);
+    /* chunks without any work, and no chunks at all */
+    requests[0] = request(40000, 0, 0, 0);
+    plan = build(1, requests, false);
+    assert_true(plan_seconds_before(plan, 3) == 0);
+    assert_int_equal(plan_place_after(plan, 0), 0);
+    assert_int_equal(plan_place_after(plan, 1e-9), 3);
+    plan_destroy(plan);
+    for (int reversed = 0; reversed < 2; reversed++) {
+        plan = build(0, requests, reversed);
+        assert_true(plan_seconds_before(plan, 0) == 0);
+        assert_int_equal(plan_place_after(plan, 1), 0);
+        plan_destroy(plan);
+    }
 }
 
 static void
@@ -434,6 +500,7 @@ main(void)
         cmocka_unit_test(a_class_is_settled),
         cmocka_unit_test(shared_inputs_do_not_count_as_a_tasks_bytes),
         cmocka_unit_test(random_plans_hold_every_task_once_longest_first),
+        cmocka_unit_test(seconds_before_a_place_are_those_of_the_chunks_there),
         cmocka_unit_test(tasks_of_several_classes_keep_their_numbers),
         cmocka_unit_test(a_copied_block_is_the_same_plan),
         cmocka_unit_test(a_billion_tasks_are_found_without_a_list),
