@@ -84,6 +84,18 @@ convert_possible(enum sheaf_type from, enum sheaf_type to)
            ((SHEAF_TYPES_REAL & SHEAF_TYPE_BIT(to)) && !sheaf_type_is_complex(from));
 }
 
+enum sheaf_status
+convert_check(const char *text, enum sheaf_type from, enum sheaf_type to, struct sheaf_error *error)
+{
+    if (convert_possible(from, to))
+        return SHEAF_OK;
+    return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s, which cannot be read as %s%s", text, sheaf_type_name(from),
+                      sheaf_type_name(to),
+                      sheaf_type_is_complex(from) && (SHEAF_TYPES_REAL & SHEAF_TYPE_BIT(to))
+                          ? ": its imaginary parts would be lost; give a complex type, c64 or c128"
+                          : "; give a floating type, as f64");
+}
+
 void
 convert_swap(enum sheaf_type type, int64_t count, void *elements)
 {
@@ -163,4 +175,25 @@ convert_in_place(enum sheaf_type from, bool swapped, enum sheaf_type to, int64_t
             convert_swap(from, some, piece);
         convert_elements(from, to, some, piece, out + done * out_bytes);
     }
+}
+
+enum sheaf_status
+convert_fetched(const struct convert_stored *stored, enum sheaf_type to, int64_t count, void *buffer,
+                struct sheaf_error *error)
+{
+    const int64_t most = CONVERT_PIECE_BYTES / convert_element_bytes(stored->type), bytes = convert_element_bytes(to);
+    _Alignas(64) unsigned char piece[CONVERT_PIECE_BYTES];
+
+    if (stored->type == to && !stored->swapped)
+        return stored->fetch(stored->data, 0, count, buffer, error);
+    for (int64_t done = 0; done < count; done += most) {
+        const int64_t some = count - done < most ? count - done : most;
+        enum sheaf_status status = stored->fetch(stored->data, done, some, piece, error);
+        if (status != SHEAF_OK)
+            return status;
+        if (stored->swapped)
+            convert_swap(stored->type, some, piece);
+        convert_elements(stored->type, to, some, piece, (char *)buffer + done * bytes);
+    }
+    return SHEAF_OK;
 }

@@ -9,6 +9,7 @@
 #define SHEAF_CONVERT_H
 
 #include "sheaf/array.h"
+#include "sheaf/status.h"
 
 /** What is converted at once: small enough to stay in a core's first caches. A multiple of every type's size. */
 enum { CONVERT_PIECE_BYTES = 32768 };
@@ -18,6 +19,13 @@ enum { CONVERT_PIECE_BYTES = 32768 };
  * c128; complex ones as c64 and c128.
  */
 bool convert_possible(enum sheaf_type from, enum sheaf_type to);
+
+/**
+ * The same, with the reason where it is not.
+ * @param[in] text  how the message calls what is read
+ * @return SHEAF_OK; SHEAF_BAD_DATA
+ */
+enum sheaf_status convert_check(const char *text, enum sheaf_type from, enum sheaf_type to, struct sheaf_error *error);
 
 /** @return bytes of one element: a divisor, so for a number that is no type 1 */
 static inline int64_t
@@ -36,6 +44,24 @@ void convert_swap(enum sheaf_type type, int64_t count, void *elements);
  * @param[out] out  count elements of `to`; does not overlap `in`
  */
 void convert_elements(enum sheaf_type from, enum sheaf_type to, int64_t count, const void *in, void *out);
+
+/** Elements as they are stored, and how to get them. */
+struct convert_stored {
+    enum sheaf_type type;
+    bool swapped; /**< they are of the other byte order */
+    /** Bring elements [first, first + count). */
+    enum sheaf_status (*fetch)(const void *data, int64_t first, int64_t count, void *to, struct sheaf_error *error);
+    const void *data;
+};
+
+/**
+ * Fetch elements and convert them, piece by piece: what was fetched is still in the core's cache when it is converted. Those
+ * that need no conversion are fetched straight to where they belong.
+ * @param[out] buffer  count elements of `to`
+ * @return SHEAF_OK; what `fetch` returns
+ */
+enum sheaf_status convert_fetched(const struct convert_stored *stored, enum sheaf_type to, int64_t count, void *buffer,
+                                  struct sheaf_error *error);
 
 /**
  * Convert elements that stand at the end of the buffer which they will fill.

@@ -74,16 +74,23 @@ const char *set_text(const struct set *set, int64_t offset);
 enum sheaf_status set_pair(const struct set *a, const struct set *b, const char *text_a, const char *text_b,
                            int64_t *partner, struct sheaf_error *error);
 
-/** Reads members; one per rank, all functions thread-safe for plain members, library members by the carrier only. */
+/**
+ * Reads members; one per rank, all functions thread-safe for plain members, library members by the carrier only, who alone uses
+ * the memory for their conversion.
+ */
 struct set_reader;
 
 enum sheaf_status set_reader_create(const struct set *set, struct set_reader **reader, struct sheaf_error *error);
 void set_reader_destroy(struct set_reader *reader);
 
 /**
- * Read one member's bytes in the machine's byte order, of the type that is stored, into buffer.
- * @return SHEAF_OK; SHEAF_IO_ERROR or SHEAF_NO_INPUT: that task is unreadable
+ * Read one member, converted from whatever type and byte order it is stored in.
+ * @param[in]  array   its shape, and the type that is wanted
+ * @param[out] buffer  the array, dense
+ * @return SHEAF_OK; SHEAF_NO_INPUT, SHEAF_IO_ERROR, SHEAF_BAD_DATA (another shape, or a type that cannot be read as the wanted
+ *         one): that task is unreadable; SHEAF_NO_RESOURCES
  */
-enum sheaf_status set_read(struct set_reader *reader, int64_t member, void *buffer, struct sheaf_error *error);
+enum sheaf_status set_read(struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *buffer,
+                           struct sheaf_error *error);
 
 #endif

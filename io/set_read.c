@@ -1,4 +1,5 @@
 #include "convert.h"
+#include "convert_room.h"
 #include "file.h"
 #include "set_library.h"
 
@@ -9,6 +10,7 @@ struct set_reader {
     const struct set *set;
     int descriptor; /* of the only file with plain members, where there is one only; else -1 */
     struct set_library library;
+    struct convert_room room; /* of members that are read by the library */
 };
 
 /* The path of all plain members; -1: there are several; 0: there are none. */
@@ -56,46 +58,91 @@ set_reader_destroy(struct set_reader *reader)
     if (reader->descriptor >= 0)
         close(reader->descriptor);
     set_library_close(&reader->library);
+    convert_room_free(&reader->room);
     free(reader);
 }
 
-static enum sheaf_status
-read_plain(const struct set_reader *reader, const struct set_member *member, void *buffer, size_t bytes,
-           struct sheaf_error *error)
-{
-    const char *text = set_text(reader->set, member->text);
-    int descriptor = reader->descriptor;
+/* A plain member in its open file. */
+struct plain {
+    const struct set_member *member;
+    const char *text;
+    int descriptor;
+};
 
-    if (descriptor >= 0)
-        return file_read(descriptor, text, member->offset, buffer, bytes, error);
-    enum sheaf_status status = file_open_read(set_text(reader->set, member->path), text, &descriptor, NULL, error);
+static enum sheaf_status
+fetch_plain(const void *data, int64_t first, int64_t count, void *to, struct sheaf_error *error)
+{
+    const struct plain *plain = data;
+    const int64_t bytes = convert_element_bytes(plain->member->type);
+
+    return file_read(plain->descriptor, plain->text, plain->member->offset + first * bytes, to, (size_t)(count * bytes),
+                     error);
+}
+
+static enum sheaf_status
+read_plain(const struct set_reader *reader, const struct set_member *member, enum sheaf_type type, int64_t elements,
+           void *buffer, struct sheaf_error *error)
+{
+    struct plain plain = {member, set_text(reader->set, member->text), reader->descriptor};
+    const struct convert_stored stored = {member->type, member->swapped != 0, fetch_plain, &plain};
+    enum sheaf_status status = SHEAF_OK;
+
+    if (reader->descriptor < 0)
+        status = file_open_read(set_text(reader->set, member->path), plain.text, &plain.descriptor, NULL, error);
     if (status != SHEAF_OK)
         return status;
-    status = file_read(descriptor, text, member->offset, buffer, bytes, error);
-    close(descriptor);
+    status = convert_fetched(&stored, type, elements, buffer, error);
+    if (reader->descriptor < 0)
+        close(plain.descriptor);
     return status;
 }
 
-enum sheaf_status
-set_read(struct set_reader *reader, int64_t member, void *buffer, struct sheaf_error *error)
+static enum sheaf_status
+read_by_library(struct set_reader *reader, const struct set_member *member, enum sheaf_type type, int64_t elements,
+                void *buffer, struct sheaf_error *error)
 {
-    enum sheaf_status status;
-    int64_t elements = 0, bytes = 0;
+    int64_t bytes = elements * convert_element_bytes(member->type);
+    void *stored = convert_room_for(&reader->room, member->type, type, elements, buffer);
 
-    if (member < 0 || member >= reader->set->count)
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: member %lld was asked for, the set has %lld",
-                          set_text(reader->set, set_member(reader->set, 0)->text), (long long)member,
-                          (long long)reader->set->count);
-    const struct set_member *about = set_member(reader->set, member);
-    if (about->unreadable)
-        return sheaf_fail(error, SHEAF_NO_INPUT, "%s", set_text(reader->set, about->reason));
-    sheaf_shape_count(&about->shape, &elements);
-    bytes = elements * (int64_t)sheaf_type_size(about->type);
-    if (about->offset >= 0)
-        status = read_plain(reader, about, buffer, (size_t)bytes, error);
-    else
-        status = set_library_read(&reader->library, reader->set, about, bytes, buffer, &bytes, error);
-    if (status == SHEAF_OK && about->swapped)
-        convert_swap(about->type, elements, buffer);
+    if (!stored)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for %lld bytes to convert",
+                          set_text(reader->set, member->text), (long long)bytes);
+    enum sheaf_status status = set_library_read(&reader->library, reader->set, member, bytes, stored, &bytes, error);
+    if (status == SHEAF_OK)
+        convert_room_into(member->type, member->swapped != 0, type, elements, stored, buffer);
     return status;
+}
+
+/* What the caller's plan says of a member against what the member is. */
+static enum sheaf_status
+check_array(const char *text, const struct set_member *member, const struct sheaf_array *array,
+            struct sheaf_error *error)
+{
+    char expected[SHEAF_SHAPE_TEXT], found[SHEAF_SHAPE_TEXT];
+
+    if (!sheaf_shape_equal(&member->shape, &array->shape))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: expected %s, found %s", text,
+                          sheaf_shape_format(&array->shape, expected), sheaf_shape_format(&member->shape, found));
+    return convert_check(text, member->type, array->type, error);
+}
+
+enum sheaf_status
+set_read(struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *buffer,
+         struct sheaf_error *error)
+{
+    const struct set *set = reader->set;
+    int64_t elements = 0;
+
+    if (member < 0 || member >= set->count)
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: member %lld was asked for, the set has %lld",
+                          set_text(set, set_member(set, 0)->text), (long long)member, (long long)set->count);
+    const struct set_member *about = set_member(set, member);
+    if (about->unreadable)
+        return sheaf_fail(error, SHEAF_NO_INPUT, "%s", set_text(set, about->reason));
+    enum sheaf_status status = check_array(set_text(set, about->text), about, array, error);
+    if (status != SHEAF_OK)
+        return status;
+    sheaf_shape_count(&about->shape, &elements);
+    return about->offset >= 0 ? read_plain(reader, about, array->type, elements, buffer, error)
+                              : read_by_library(reader, about, array->type, elements, buffer, error);
 }

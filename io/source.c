@@ -105,15 +105,9 @@ source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error
 {
     int64_t task_bytes, tasks, bytes;
 
-    if (map->kind == SOURCE_SET && sheaf_type_size(type) < sheaf_type_size(map->file_type))
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s; the datasets of a set are not read as a narrower type, %s",
-                          map->text, sheaf_type_name(map->file_type), sheaf_type_name(type));
-    if (!convert_possible(map->file_type, type))
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: is %s, which cannot be read as %s%s", map->text,
-                          sheaf_type_name(map->file_type), sheaf_type_name(type),
-                          sheaf_type_is_complex(map->file_type) && (SHEAF_TYPES_REAL & SHEAF_TYPE_BIT(type))
-                              ? ": its imaginary parts would be lost; give a complex type, c64 or c128"
-                              : "; give a floating type, as f64");
+    enum sheaf_status status = convert_check(map->text, map->file_type, type, error);
+    if (status != SHEAF_OK)
+        return status;
     if (!sheaf_shape_bytes(&map->array.core, type, &task_bytes) || !sheaf_shape_count(&map->array.lead, &tasks) ||
         !sheaf_multiply(tasks, task_bytes, &bytes))
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: has, as %s, more bytes than 64 bits can count", map->text,
@@ -138,41 +132,27 @@ source_is_cached(const struct source *source, int64_t first, int64_t count)
                                   count * source->stored_bytes);
 }
 
+/* Tasks of a source from one on. */
+struct span {
+    const struct source *source;
+    int64_t task;
+};
+
 /* Elements in the order of the tasks: generated ones of one task, or bytes of a file from an offset on. */
 static enum sheaf_status
-fetch_elements(const struct source *source, int64_t task, int64_t first, int64_t count, void *to,
-               struct sheaf_error *error)
+fetch_elements(const void *data, int64_t first, int64_t count, void *to, struct sheaf_error *error)
 {
+    const struct span *span = data;
+    const struct source *source = span->source;
     const struct source_map *map = &source->map;
     const int64_t element_bytes = convert_element_bytes(map->file_type);
 
     if (map->kind == SOURCE_GENERATED) {
-        generate_fill(&map->generate, task, first, count, to);
+        generate_fill(&map->generate, span->task, first, count, to);
         return SHEAF_OK;
     }
-    return source_plain_read(map, source->descriptor, task * source->stored_bytes + first * element_bytes,
+    return source_plain_read(map, source->descriptor, span->task * source->stored_bytes + first * element_bytes,
                              count * element_bytes, to, error);
-}
-
-/* Fetch and convert, piece by piece: what was fetched is still in the core's cache when it is converted. */
-static enum sheaf_status
-fetch_converted(const struct source *source, int64_t task, int64_t count, char *to, struct sheaf_error *error)
-{
-    const struct source_map *map = &source->map;
-    const int64_t most = CONVERT_PIECE_BYTES / convert_element_bytes(map->file_type);
-    const int64_t bytes = convert_element_bytes(map->array.type);
-    _Alignas(64) unsigned char piece[CONVERT_PIECE_BYTES];
-
-    for (int64_t done = 0; done < count; done += most) {
-        const int64_t some = count - done < most ? count - done : most;
-        enum sheaf_status status = fetch_elements(source, task, done, some, piece, error);
-        if (status != SHEAF_OK)
-            return status;
-        if (map->swapped)
-            convert_swap(map->file_type, some, piece);
-        convert_elements(map->file_type, map->array.type, some, piece, to + done * bytes);
-    }
-    return SHEAF_OK;
 }
 
 /* Generated tasks one by one, tasks of a file as one run of elements. */
@@ -180,31 +160,38 @@ static enum sheaf_status
 read_by_elements(const struct source *source, int64_t first, int64_t count, char *to, struct sheaf_error *error)
 {
     const struct source_map *map = &source->map;
-    const bool converted = map->swapped || map->file_type != map->array.type;
     const int64_t tasks = map->kind == SOURCE_GENERATED ? 1 : count;
     enum sheaf_status status = SHEAF_OK;
 
     for (int64_t done = 0; done < count && status == SHEAF_OK; done += tasks) {
-        char *at = to + done * map->task_bytes;
-        status = converted ? fetch_converted(source, first + done, tasks * source->elements, at, error)
-                           : fetch_elements(source, first + done, 0, tasks * source->elements, at, error);
+        const struct span span = {source, first + done};
+        const struct convert_stored stored = {map->file_type, map->swapped, fetch_elements, &span};
+        status =
+            convert_fetched(&stored, map->array.type, tasks * source->elements, to + done * map->task_bytes, error);
     }
     return status;
 }
 
-/* A member a task, read to the end of its place and converted from there. */
+/* A member a task. */
 static enum sheaf_status
 read_members(struct source *source, int64_t first, int64_t count, char *to, struct sheaf_error *error)
 {
     const struct source_map *map = &source->map;
+    const struct sheaf_array array = {map->array.type, map->array.core};
     enum sheaf_status status = SHEAF_OK;
-    for (int64_t i = 0; i < count && status == SHEAF_OK; i++) {
-        char *task = to + i * map->task_bytes;
-        status = set_read(source->reader, first + i, task + (map->task_bytes - source->stored_bytes), error);
-        if (status == SHEAF_OK && map->file_type != map->array.type)
-            convert_in_place(map->file_type, false, map->array.type, source->elements, task);
-    }
+
+    for (int64_t i = 0; i < count && status == SHEAF_OK; i++)
+        status = set_read(source->reader, first + i, &array, to + i * map->task_bytes, error);
     return status;
+}
+
+enum sheaf_status
+source_read_task(struct source *source, int64_t task, const struct sheaf_array *array, void *buffer,
+                 struct sheaf_error *error)
+{
+    if (!source_is_set(source))
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: is no set of datasets", source->map.text);
+    return set_read(source->reader, task, array, buffer, error);
 }
 
 enum sheaf_status

@@ -139,4 +139,13 @@ bool source_is_cached(const struct source *source, int64_t first, int64_t count)
 enum sheaf_status source_read(struct source *source, int64_t first, int64_t count, void *buffer,
                               struct sheaf_error *error);
 
+/**
+ * Read one task of a set, whose datasets need not be alike, as this array.
+ * @param[in]  array   the shape that the task's dataset has, and the type that it is converted to
+ * @param[out] buffer  the array, dense
+ * @return SHEAF_OK; as set_read
+ */
+enum sheaf_status source_read_task(struct source *source, int64_t task, const struct sheaf_array *array, void *buffer,
+                                   struct sheaf_error *error);
+
 #endif

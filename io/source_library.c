@@ -2,8 +2,6 @@
 
 #include "convert.h"
 
-#include <stdlib.h>
-
 /* Chunks that are not read whole are kept until they were; this is memory beside the rank's buffers. */
 enum { CACHE_BYTES_MAX = 64 << 20 };
 
@@ -43,7 +41,7 @@ source_library_close(struct source_library *library)
         H5Dclose(library->dataset);
     if (library->file >= 0)
         H5Fclose(library->file);
-    free(library->wide);
+    convert_room_free(&library->room);
     *library = SOURCE_LIBRARY_CLOSED;
 }
 
@@ -131,48 +129,21 @@ read_stored(const struct source_library *library, const struct source_map *map, 
     return SHEAF_OK;
 }
 
-static enum sheaf_status
-make_wide(struct source_library *library, const struct source_map *map, int64_t bytes, struct sheaf_error *error)
-{
-    if (bytes <= library->wide_bytes)
-        return SHEAF_OK;
-    free(library->wide);
-    library->wide = malloc((size_t)bytes);
-    library->wide_bytes = library->wide ? bytes : 0;
-    return library->wide ? SHEAF_OK
-                         : sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for %lld bytes to convert", map->text,
-                                      (long long)bytes);
-}
-
 enum sheaf_status
 source_library_read(struct source_library *library, const struct source_map *map, int64_t first, int64_t count,
                     void *buffer, struct sheaf_error *error)
 {
-    const int64_t memory_bytes = convert_element_bytes(map->array.type);
     const int64_t stored_bytes = convert_element_bytes(map->file_type);
-    const int64_t task = map->task_bytes / memory_bytes, elements = count * task;
-    const bool wide = stored_bytes > memory_bytes;
-    char *stored;
+    const int64_t task = map->task_bytes / convert_element_bytes(map->array.type), elements = count * task;
+    char *stored = convert_room_for(&library->room, map->file_type, map->array.type, elements, buffer);
 
-    if (wide) {
-        enum sheaf_status status = make_wide(library, map, elements * stored_bytes, error);
-        if (status != SHEAF_OK)
-            return status;
-        stored = library->wide;
-    } else {
-        stored = (char *)buffer + elements * (memory_bytes - stored_bytes);
-    }
+    if (!stored)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for %lld bytes to convert", map->text,
+                          (long long)(elements * stored_bytes));
     enum sheaf_status status = read_stored(library, map, first, count, task * stored_bytes, stored, error);
-    if (status != SHEAF_OK)
-        return status;
-    if (wide) {
-        if (map->swapped)
-            convert_swap(map->file_type, elements, stored);
-        convert_elements(map->file_type, map->array.type, elements, stored, buffer);
-    } else {
-        convert_in_place(map->file_type, map->swapped, map->array.type, elements, buffer);
-    }
-    return SHEAF_OK;
+    if (status == SHEAF_OK)
+        convert_room_into(map->file_type, map->swapped, map->array.type, elements, stored, buffer);
+    return status;
 }
 
 enum sheaf_status

@@ -7,19 +7,19 @@
 #ifndef SHEAF_SOURCE_LIBRARY_H
 #define SHEAF_SOURCE_LIBRARY_H
 
+#include "convert_room.h"
 #include "hdf5_guard.h"
 #include "source.h"
 
 /** A dataset that is open in the library. */
 struct source_library {
     hid_t file, dataset;
-    hid_t type; /**< of its elements as they are stored: the library converts nothing */
-    char *wide; /**< room for tasks whose stored elements are wider than those in memory; grows, is reused */
-    int64_t wide_bytes;
+    hid_t type;               /**< of its elements as they are stored: the library converts nothing */
+    struct convert_room room; /**< of tasks that are converted */
 };
 
 /** Nothing open; what source_library_close takes as a no-op. */
-#define SOURCE_LIBRARY_CLOSED ((struct source_library){H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID, NULL, 0})
+#define SOURCE_LIBRARY_CLOSED ((struct source_library){H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID, {NULL, 0}})
 
 /** Open map's file and dataset. @return SHEAF_OK; what hdf5_guard.h says */
 enum sheaf_status source_library_open(const struct source_map *map, struct source_library *library,

@@ -103,6 +103,8 @@ refuse(const char *text, enum sheaf_status expected, const char *part)
     assert_null(none);
 }
 
+static const struct sheaf_array two_by_three_f64 = {SHEAF_F64, {.ndim = 2, .extent = {2, 3}}};
+
 /* The member's text, and its content: 2 by 3 numbers from `base` on. */
 static inline void
 check_member(struct set_reader *reader, int64_t i, const char *text, double base)
@@ -110,7 +112,7 @@ check_member(struct set_reader *reader, int64_t i, const char *text, double base
     double got[6];
 
     assert_string_equal(set_text(set, set_member(set, i)->text), text);
-    test_ok(set_read(reader, i, got, &error), &error);
+    test_ok(set_read(reader, i, &two_by_three_f64, got, &error), &error);
     for (int j = 0; j < 6; j++)
         assert_true(got[j] == base + j);
 }

@@ -46,9 +46,12 @@ members_that_cannot_be_examined_say_why(void **state)
     check_unreadable(6, SHEAF_BAD_DATA, "a.h5:/x6: has more bytes than 64 bits can count");
     test_ok(set_reader_create(set, &reader, &error), &error);
     check_member(reader, 0, "a.h5:/x0", 3);
-    test_error(set_read(reader, 1, got, &error), SHEAF_NO_INPUT, &error, "a.h5:/x1: expected 2 axes, found (5)");
-    test_error(set_read(reader, 7, got, &error), SHEAF_INTERNAL, &error, "member 7 was asked for, the set has 7");
-    test_error(set_read(reader, -1, got, &error), SHEAF_INTERNAL, &error, "a.h5:/x0: member -1 was asked for");
+    test_error(set_read(reader, 1, &two_by_three_f64, got, &error), SHEAF_NO_INPUT, &error,
+               "a.h5:/x1: expected 2 axes, found (5)");
+    test_error(set_read(reader, 7, &two_by_three_f64, got, &error), SHEAF_INTERNAL, &error,
+               "member 7 was asked for, the set has 7");
+    test_error(set_read(reader, -1, &two_by_three_f64, got, &error), SHEAF_INTERNAL, &error,
+               "a.h5:/x0: member -1 was asked for");
     set_reader_destroy(reader);
     refuse("a.h5:/x[12]", SHEAF_BAD_DATA,
            "a.h5:/x[12]: none of 2 datasets can be read; the first one: a.h5:/x1: expected 2 axes, found (5)");
@@ -185,7 +188,8 @@ every_layout_and_type_is_read(void **state)
         check_member(reader, 3, "m3.h5:/x", 40);
         check_member(reader, 2, "m2.h5:/x", 30);
         for (int64_t j = 4; j < 6; j++) {
-            test_ok(set_read(reader, j, got, &error), &error);
+            test_ok(set_read(reader, j, &(struct sheaf_array){SHEAF_F32, {.ndim = 2, .extent = {3, 2}}}, got, &error),
+                    &error);
             assert_int_equal(set_member(set, j)->type, SHEAF_F32);
             assert_int_equal(set_member(set, j)->shape.extent[0], 3);
             assert_true(got[0] == (float)(10 * j + 10) && got[5] == (float)(10 * j + 15));
@@ -214,13 +218,132 @@ every_layout_and_type_is_read(void **state)
     test_ok(set_describe("c.h5:/?", 0, &set, &error), &error);
     test_ok(set_reader_create(set, &reader, &error), &error);
     assert_int_equal(set_member(set, 0)->type, SHEAF_C128);
-    test_ok(set_read(reader, 0, complex_got, &error), &error);
+    test_ok(set_read(reader, 0, &(struct sheaf_array){SHEAF_C128, {.ndim = 0}}, complex_got, &error), &error);
     assert_true(complex_got[0] == 1 && complex_got[1] == 2);
     /* never written: its fill value, by the library */
     assert_int_equal(set_member(set, 1)->offset, -1);
-    test_ok(set_read(reader, 1, complex_got, &error), &error);
+    test_ok(set_read(reader, 1, &(struct sheaf_array){SHEAF_F64, {.ndim = 0}}, complex_got, &error), &error);
     assert_true(complex_got[0] == 0);
     set_reader_destroy(reader);
+}
+
+/* 3 by 20000 numbers from `base` on, more than a piece of any type, at an address that no type is aligned to. */
+static void
+check_converted(struct set_reader *reader, int64_t i, enum sheaf_type type, double base)
+{
+    enum { COUNT = 60000 };
+    const struct sheaf_array array = {type, {.ndim = 2, .extent = {3, 20000}}};
+    const int64_t size = (int64_t)sheaf_type_size(type), bytes = COUNT * size;
+    char *buffer = malloc((size_t)bytes + 2);
+
+    assert_non_null(buffer);
+    buffer[0] = buffer[bytes + 1] = 77;
+    test_ok(set_read(reader, i, &array, buffer + 1, &error), &error);
+    for (int64_t k = 0; k < COUNT; k++) {
+        const char *at = buffer + 1 + k * size;
+        double number[2] = {0, 0};
+        float single[2] = {0, 0};
+        bool wide = type == SHEAF_F64 || type == SHEAF_C128;
+        memcpy(wide ? (char *)number : (char *)single, at, (size_t)size);
+        if ((wide ? number[0] : (double)single[0]) != base + (double)k || (wide ? number[1] : (double)single[1]) != 0)
+            fail_msg("member %d as %s: element %d is wrong", (int)i, sheaf_type_name(type), (int)k);
+    }
+    assert_int_equal(buffer[0] + buffer[bytes + 1], 154);
+    free(buffer);
+}
+
+static void
+members_are_converted_to_what_is_wanted(void **state)
+{
+    const hsize_t extent[2] = {3, 20000}, chunk[2] = {2, 7001};
+    const hid_t types[] = {H5T_IEEE_F64LE, H5T_IEEE_F64BE, H5T_IEEE_F32LE,
+                           H5T_IEEE_F32BE, H5T_STD_I32BE,  H5T_STD_U16LE};
+    static const enum sheaf_type wanted[] = {SHEAF_F32, SHEAF_C128, SHEAF_F64, SHEAF_C64};
+    struct set_reader *reader;
+    char name[32];
+
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "m%d.h5", i);
+        put_as(name, "/x", types[i / 2], 2, extent, i % 2 ? packed(chunk) : H5P_DEFAULT, i);
+    }
+    describe("m*.h5:/x", "0 1 2 3 4 5 6 7 8 9 10 11");
+    test_ok(set_reader_create(set, &reader, &error), &error);
+    for (int64_t i = 0; i < 12; i++) {
+        assert_int_equal(set_member(set, i)->offset < 0, i % 2);
+        for (size_t j = 0; j < sizeof wanted / sizeof *wanted; j++)
+            check_converted(reader, i, wanted[j], (double)i);
+    }
+    set_reader_destroy(reader);
+}
+
+static void
+what_a_member_is_not_it_is_not_read_as(void **state)
+{
+    struct sheaf_array array = {SHEAF_F64, {.ndim = 2, .extent = {3, 2}}};
+    struct set_reader *reader;
+    double got[12] = {0};
+    hid_t pair = H5Tcreate(H5T_COMPOUND, 16), file;
+
+    (void)state;
+    put("x1.h5", "/x", 0);
+    put_as("x2.h5", "/x", H5T_IEEE_F32LE, 2, two_by_three, packed(two_by_three), 0);
+    file = H5Fcreate("x3.h5", H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
+    H5Tinsert(pair, "r", 0, H5T_IEEE_F64LE);
+    H5Tinsert(pair, "i", 8, H5T_IEEE_F64LE);
+    put_empty(file, "x", pair, H5Screate_simple(2, two_by_three, NULL), H5P_DEFAULT);
+    H5Tclose(pair);
+    H5Fclose(file);
+    describe("x*.h5:/x", "1 2 3");
+    test_ok(set_reader_create(set, &reader, &error), &error);
+    test_error(set_read(reader, 0, &array, got, &error), SHEAF_BAD_DATA, &error,
+               "x1.h5:/x: expected (3, 2), found (2, 3)");
+    test_error(set_read(reader, 1, &array, got, &error), SHEAF_BAD_DATA, &error,
+               "x2.h5:/x: expected (3, 2), found (2, 3)");
+    array.shape = two_by_three_f64.shape;
+    test_error(set_read(reader, 2, &array, got, &error), SHEAF_BAD_DATA, &error,
+               "x3.h5:/x: is c128, which cannot be read as f64: its imaginary parts would be lost");
+    array.type = SHEAF_I32;
+    test_error(set_read(reader, 0, &array, got, &error), SHEAF_BAD_DATA, &error,
+               "x1.h5:/x: is f64, which cannot be read as i32");
+    array.type = SHEAF_C64;
+    test_ok(set_read(reader, 2, &array, got, &error), &error);
+    set_reader_destroy(reader);
+}
+
+/* The conversion of a set's tasks is its source's; so is the type and shape of a single one. */
+static void
+sources_read_sets_and_single_tasks_of_them(void **state)
+{
+    const hsize_t flat[2] = {1, 4};
+    const struct sheaf_array array = {SHEAF_C64, {.ndim = 2, .extent = {2, 3}}};
+    struct source_map map;
+    struct source *source;
+    float got[24];
+
+    (void)state;
+    put("s.h5", "/x0", 0);
+    put_as("s.h5", "/x1", H5T_IEEE_F64BE, 2, two_by_three, packed(two_by_three), 10);
+    put("s.h5", "/x2", 20);
+    put_as("s.h5", "/y", H5T_IEEE_F64LE, 2, flat, H5P_DEFAULT, 0);
+    test_ok(source_describe_set("s.h5:/x*", 2, &map, &set, &error), &error);
+    test_ok(source_set_type(&map, SHEAF_F32, &error), &error);
+    assert_int_equal(map.task_bytes, 24);
+    assert_int_equal(map.file_type, SHEAF_F64);
+    test_ok(source_attach_set(&map, set, &source, &error), &error);
+    test_ok(source_read(source, 0, 3, got, &error), &error);
+    for (int i = 0; i < 18; i++)
+        assert_true(got[i] == (float)(i / 6 * 10 + i % 6));
+    test_ok(source_read_task(source, 1, &array, got, &error), &error);
+    for (int i = 0; i < 12; i++)
+        assert_true(got[i] == (i % 2 ? 0 : (float)(10 + i / 2)));
+    test_error(source_read_task(source, 3, &array, got, &error), SHEAF_INTERNAL, &error, "member 3 was asked for");
+    source_detach(source);
+    test_ok(source_describe("s.h5:/y", 1, 0, 0, &map, &error), &error);
+    test_ok(source_attach(&map, &source, &error), &error);
+    test_error(source_read_task(source, 0, &array, got, &error), SHEAF_INTERNAL, &error,
+               "s.h5:/y: is no set of datasets");
+    source_detach(source);
 }
 
 static int
@@ -264,7 +387,7 @@ readers_keep_one_file_open(void **state)
         assert_int_equal(count_descriptors(), before);
         test_ok(set_reader_create(set, &reader, &error), &error);
         for (int64_t j = 0; j < set->count; j++)
-            test_ok(set_read(reader, j, got, &error), &error);
+            test_ok(set_read(reader, j, &two_by_three_f64, got, &error), &error);
         assert_int_equal(count_descriptors(), before + sets[i].kept);
         set_reader_destroy(reader);
         assert_int_equal(count_descriptors(), before);
@@ -289,14 +412,16 @@ what_changed_since_is_a_failed_read(void **state)
     assert_int_equal(
         truncate("p1.h5", set_member(set, 0)->offset + 8) | remove("p2.h5") | remove("p3.h5") | remove("p4.h5"), 0);
     put_as("p4.h5", "/x", H5T_IEEE_F64LE, 2, other, packed(other), 0);
-    test_error(set_read(reader, 0, got, &error), SHEAF_IO_ERROR, &error, "p1.h5:/x: file is truncated at ");
-    test_error(set_read(reader, 1, got, &error), SHEAF_NO_INPUT, &error, "p2.h5:/x: cannot open ");
-    test_error(set_read(reader, 2, got, &error), SHEAF_IO_ERROR, &error, "p3.h5");
-    test_error(set_read(reader, 3, got, &error), SHEAF_IO_ERROR, &error,
+    test_error(set_read(reader, 0, &two_by_three_f64, got, &error), SHEAF_IO_ERROR, &error,
+               "p1.h5:/x: file is truncated at ");
+    test_error(set_read(reader, 1, &two_by_three_f64, got, &error), SHEAF_NO_INPUT, &error, "p2.h5:/x: cannot open ");
+    test_error(set_read(reader, 2, &two_by_three_f64, got, &error), SHEAF_IO_ERROR, &error, "p3.h5");
+    test_error(set_read(reader, 3, &two_by_three_f64, got, &error), SHEAF_IO_ERROR, &error,
                "p4.h5:/x: the dataset has changed since it was examined");
     /* what zlib's streams begin with */
     patch("p5.h5", find_bytes("p5.h5", "\x78\x01", 0), "\xff\xff", 2);
-    test_error(set_read(reader, 4, got, &error), SHEAF_IO_ERROR, &error, "p5.h5:/x: the HDF5 library cannot read it: ");
+    test_error(set_read(reader, 4, &two_by_three_f64, got, &error), SHEAF_IO_ERROR, &error,
+               "p5.h5:/x: the HDF5 library cannot read it: ");
     set_reader_destroy(reader);
     /* a sample that cannot be read ends nothing */
     describe("p[5]*.h5:/x", "5");
@@ -405,6 +530,9 @@ main(void)
         cmocka_unit_test_setup_teardown(files_that_cannot_be_opened_are_failed_tasks, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(damaged_files_are_failed_tasks, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(every_layout_and_type_is_read, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(members_are_converted_to_what_is_wanted, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(what_a_member_is_not_it_is_not_read_as, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(sources_read_sets_and_single_tasks_of_them, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(readers_keep_one_file_open, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(what_changed_since_is_a_failed_read, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(fingerprints_follow_names_shapes_and_content, enter_test, leave_test),

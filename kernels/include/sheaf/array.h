@@ -53,6 +53,12 @@ struct sheaf_shape {
     int64_t extent[SHEAF_NDIM_MAX];
 };
 
+/** One array of a problem: its type and its core shape (without the axes that count tasks). */
+struct sheaf_array {
+    enum sheaf_type type;
+    struct sheaf_shape shape;
+};
+
 /** @return bytes of one element, 0 for a number that is no type */
 static inline size_t
 sheaf_type_size(enum sheaf_type type)

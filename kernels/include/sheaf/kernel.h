@@ -55,12 +55,6 @@ enum sheaf_task_status {
     SHEAF_TASK_STATUS_COUNT = 10
 };
 
-/** One array of a problem: its type and its core shape (without the axes that count tasks). */
-struct sheaf_array {
-    enum sheaf_type type;
-    struct sheaf_shape shape;
-};
-
 /** How a parameter's value is written and stored. */
 enum sheaf_parameter_kind {
     SHEAF_PARAMETER_REAL,    /**< value.real */
