@@ -8,16 +8,9 @@
 #include "sheaf/kernel.h"
 
 /**
- * The type in which operands of these types meet, by NumPy's rules: f32 and f64 give f64, f64 and c64 give c128, integers
- * of 16 bits and f32 give f32, wider ones f64. Only integers, but of several types: f64.
- * @param[in] types  count of them, at least 1
- */
-enum sheaf_type promote_common(int count, const enum sheaf_type *types);
-
-/**
  * The types that a kernel's operands are read as. Without a wanted one: what is stored where the kernel takes that, else
  * the next type that it takes and that loses nothing (integers as f64, f16 as f32); operands that must have one type get
- * their common one. Where nothing fits, what is stored: then signature_match says why.
+ * their common one (convert.h). Where nothing fits, what is stored: then signature_match says why.
  * @param[in]  written  inputs in the kernel's signature; those beyond are repeats of its last
  * @param[in]  stored   (count)
  * @param[in]  wanted   for all operands, but those with types of their own that exclude it; SHEAF_TYPE_COUNT: none

@@ -128,7 +128,7 @@ describe_operand(const struct options *options, int i, int ndim, struct job_map 
         return source_describe(text, ndim, (uint32_t)i, options->seed, operand, error);
     enum sheaf_status status = source_describe_set(text, ndim, operand, set, error);
     map->set_bytes[i] = status ? 0 : (*set)->bytes;
-    return status;
+    return status ? status : source_set_check_even(operand, *set, error);
 }
 
 /** Sets go together by the names of their members: task i of one belongs to task i of the other. */

@@ -84,6 +84,24 @@ convert_possible(enum sheaf_type from, enum sheaf_type to)
            ((SHEAF_TYPES_REAL & SHEAF_TYPE_BIT(to)) && !sheaf_type_is_complex(from));
 }
 
+enum sheaf_type
+convert_common(uint32_t types)
+{
+    /* f32 has digits for all their numbers, or for those of their parts */
+    const uint32_t singles = SHEAF_TYPE_BIT(SHEAF_I8) | SHEAF_TYPE_BIT(SHEAF_U8) | SHEAF_TYPE_BIT(SHEAF_I16) |
+                             SHEAF_TYPE_BIT(SHEAF_U16) | SHEAF_TYPE_BIT(SHEAF_F16) | SHEAF_TYPE_BIT(SHEAF_F32) |
+                             SHEAF_TYPE_BIT(SHEAF_C64);
+    const bool single = !(types & ~singles);
+
+    if (types != 0 && !(types & (types - 1)))
+        return (enum sheaf_type)__builtin_ctz(types);
+    if (!(types & ~SHEAF_TYPES_INTEGER))
+        return SHEAF_F64;
+    if (types & SHEAF_TYPES_COMPLEX)
+        return single ? SHEAF_C64 : SHEAF_C128;
+    return single ? SHEAF_F32 : SHEAF_F64;
+}
+
 enum sheaf_status
 convert_check(const char *text, enum sheaf_type from, enum sheaf_type to, struct sheaf_error *error)
 {

@@ -21,7 +21,16 @@ enum { CONVERT_PIECE_BYTES = 32768 };
 bool convert_possible(enum sheaf_type from, enum sheaf_type to);
 
 /**
- * The same, with the reason where it is not.
+ * The type in which these meet, one that each can be read as, by NumPy's rules: f32 and f64 give f64, f64 and c64 give c128,
+ * integers of 16 bits and f32 give f32, wider ones f64. But no type is read as an integer or as f16: several types of integers
+ * give f64, f16 and small integers f32.
+ * @param[in] types  a set of them
+ * @return the type; f64 for none
+ */
+enum sheaf_type convert_common(uint32_t types);
+
+/**
+ * convert_possible, with the reason where it is not.
  * @param[in] text  how the message calls what is read
  * @return SHEAF_OK; SHEAF_BAD_DATA
  */

@@ -103,13 +103,14 @@ source_access(const struct source *source)
 enum sheaf_status
 source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error *error)
 {
+    const int64_t elements = map->task_bytes / convert_element_bytes(map->array.type);
     int64_t task_bytes, tasks, bytes;
 
     enum sheaf_status status = convert_check(map->text, map->file_type, type, error);
     if (status != SHEAF_OK)
         return status;
-    if (!sheaf_shape_bytes(&map->array.core, type, &task_bytes) || !sheaf_shape_count(&map->array.lead, &tasks) ||
-        !sheaf_multiply(tasks, task_bytes, &bytes))
+    if (!sheaf_multiply(elements, (int64_t)sheaf_type_size(type), &task_bytes) ||
+        !sheaf_shape_count(&map->array.lead, &tasks) || !sheaf_multiply(tasks, task_bytes, &bytes))
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: has, as %s, more bytes than 64 bits can count", map->text,
                           sheaf_type_name(type));
     map->array.type = type;

@@ -33,9 +33,11 @@ struct source_map {
         struct sheaf_shape lead; /**< the axes that count tasks; ndim 0: one entry */
         struct sheaf_shape core; /**< one task's shape */
     } array;
-    int64_t task_bytes;        /**< bytes of one task, in memory */
-    enum sheaf_type file_type; /**< of the elements as they are stored or generated; reading converts them */
-    bool swapped;              /**< stored in the other byte order */
+    bool uneven;        /**< a set whose datasets differ in shape: 0 in `core` where their extents do */
+    int64_t task_bytes; /**< bytes of one task, in memory; of an uneven set's greatest */
+    /** Of the elements as they are stored or generated; of a set, what all its members can be read as. Reading converts. */
+    enum sheaf_type file_type;
+    bool swapped;        /**< stored in the other byte order */
     int64_t offset;      /**< in its file, of the first byte of a plain contiguous dataset's tasks; -1: not plain */
     int64_t slice_first; /**< the entry of the first axis that counts tasks which is the first one selected */
     int64_t slice_step;  /**< from there to the next one; 1 also where there is no slice; not 0 */
@@ -92,12 +94,19 @@ enum sheaf_status source_set_type(struct source_map *map, enum sheaf_type type, 
 /**
  * Describe a set of datasets (set.h) as a source. Not collective: one rank calls it.
  *
- * All readable members must have one shape and type, so far: unequal ones are refused, with the first two that differ.
+ * Its readable members may differ in shape, then it is uneven, and in stored type: each is converted to the type that all of
+ * them are given, at first their common one (convert.h).
  * @param[in]  text  as for set_describe
  * @param[out] set   the members, malloc'ed: the caller frees them; NULL on failure
  */
 enum sheaf_status source_describe_set(const char *text, int core_ndim, struct source_map *map, struct set **set,
                                       struct sheaf_error *error);
+
+/**
+ * Refuse an uneven set, until the engine takes them.
+ * @return SHEAF_OK; SHEAF_BAD_DATA with the first two members whose shapes differ
+ */
+enum sheaf_status source_set_check_even(const struct source_map *map, const struct set *set, struct sheaf_error *error);
 
 /** A source, open for reading in this process. */
 struct source;

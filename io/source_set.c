@@ -1,58 +1,76 @@
+#include "convert.h"
 #include "source.h"
 
 #include <stdlib.h>
 
-/* The first member that could be examined; set_describe has seen to it that there is one. */
-static const struct set_member *
-first_readable(const struct set *set)
-{
-    for (int64_t i = 0; i < set->count; i++)
-        if (!set_member(set, i)->unreadable)
-            return set_member(set, i);
-    return set_member(set, 0);
-}
+/* What all readable members have in common, as far as they have been looked at. */
+struct common {
+    struct sheaf_shape shape; /* 0 where extents differ: no member's own is, they would have nothing to read */
+    uint32_t types;
+    int64_t most; /* elements of the greatest */
+    bool plain, in_memory;
+};
 
-static enum sheaf_status
-check_equal(const char *text, const struct set *set, const struct set_member *a, const struct set_member *b,
-            struct sheaf_error *error)
+static void
+add_member(struct common *common, const struct set_member *member)
 {
-    char shape_a[SHEAF_SHAPE_TEXT], shape_b[SHEAF_SHAPE_TEXT];
-    if (sheaf_shape_equal(&a->shape, &b->shape) && a->type == b->type)
-        return SHEAF_OK;
-    return sheaf_fail(
-        error, SHEAF_BAD_DATA,
-        "%s: its datasets differ: %s is %s %s, %s is %s %s; give those of each shape and type by themselves", text,
-        set_text(set, a->text), sheaf_shape_format(&a->shape, shape_a), sheaf_type_name(a->type),
-        set_text(set, b->text), sheaf_shape_format(&b->shape, shape_b), sheaf_type_name(b->type));
+    int64_t elements = 0;
+
+    sheaf_shape_count(&member->shape, &elements);
+    if (common->types == 0)
+        common->shape = member->shape;
+    for (int i = 0; i < common->shape.ndim; i++)
+        if (member->shape.extent[i] != common->shape.extent[i])
+            common->shape.extent[i] = 0;
+    common->types |= SHEAF_TYPE_BIT(member->type);
+    common->most = elements > common->most ? elements : common->most;
+    common->plain = common->plain && member->offset >= 0;
+    common->in_memory = common->in_memory && member->in_memory;
 }
 
 static enum sheaf_status
 fill_map(const char *text, const struct set *set, struct source_map *map, struct sheaf_error *error)
 {
-    const struct set_member *first = first_readable(set);
-    bool plain = true;
-    int64_t bytes;
-    map->in_memory = true;
-    for (int64_t i = 0; i < set->count; i++) {
+    struct common common = {.plain = true, .in_memory = true};
+    int64_t elements = 0, bytes;
+
+    for (int64_t i = 0; i < set->count; i++)
+        if (!set_member(set, i)->unreadable)
+            add_member(&common, set_member(set, i));
+    sheaf_shape_count(&common.shape, &elements);
+    map->kind = SOURCE_SET;
+    map->array.type = map->file_type = convert_common(common.types);
+    map->array.lead = (struct sheaf_shape){.ndim = 1, .extent = {set->count}};
+    map->array.core = common.shape;
+    map->uneven = elements == 0;
+    map->in_memory = common.in_memory;
+    map->offset = common.plain ? 0 : -1; // of no file: it says that the library is not needed
+    map->chunk_tasks = 1;
+    map->fingerprint = set->fingerprint;
+    if (!sheaf_multiply(common.most, (int64_t)sheaf_type_size(map->file_type), &map->task_bytes) ||
+        !sheaf_multiply(map->task_bytes, set->count, &bytes))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: more bytes than 64 bits can count", text);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+source_set_check_even(const struct source_map *map, const struct set *set, struct sheaf_error *error)
+{
+    char shape_a[SHEAF_SHAPE_TEXT], shape_b[SHEAF_SHAPE_TEXT];
+    const struct set_member *first = NULL;
+
+    for (int64_t i = 0; map->uneven && i < set->count; i++) {
         const struct set_member *member = set_member(set, i);
         if (member->unreadable)
             continue;
-        enum sheaf_status status = check_equal(text, set, first, member, error);
-        if (status)
-            return status;
-        plain &= member->offset >= 0;
-        map->in_memory &= member->in_memory != 0;
+        if (!first)
+            first = member;
+        if (!sheaf_shape_equal(&first->shape, &member->shape))
+            return sheaf_fail(error, SHEAF_BAD_DATA,
+                              "%s: its datasets differ: %s is %s, %s is %s; give those of each shape by themselves",
+                              map->text, set_text(set, first->text), sheaf_shape_format(&first->shape, shape_a),
+                              set_text(set, member->text), sheaf_shape_format(&member->shape, shape_b));
     }
-    map->kind = SOURCE_SET;
-    map->array.type = map->file_type = first->type;
-    map->array.lead = (struct sheaf_shape){.ndim = 1, .extent = {set->count}};
-    map->array.core = first->shape;
-    map->offset = plain ? 0 : -1; // of no file: it says that the library is not needed
-    map->chunk_tasks = 1;
-    map->fingerprint = set->fingerprint;
-    if (!sheaf_shape_bytes(&first->shape, first->type, &map->task_bytes) ||
-        !sheaf_multiply(map->task_bytes, set->count, &bytes))
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: more bytes than 64 bits can count", text);
     return SHEAF_OK;
 }
 

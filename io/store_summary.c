@@ -41,6 +41,7 @@ take_operand(const struct store_reading *reading, struct store_operand_row *row,
     map->fingerprint = row->fingerprint;
     if (!sheaf_shape_bytes(&map->array.core, map->array.type, &map->task_bytes))
         return store_reading_fail(reading, "/sheaf/operands");
+    map->uneven = map->kind == SOURCE_SET && map->task_bytes == 0;
     return SHEAF_OK;
 }
 

@@ -1,60 +1,6 @@
 #include "app_test.h"
 #include "promote.h"
 
-/* numpy.promote_types(row, column); where both are integers, but not the same, f64 instead. */
-static void
-pairs_meet_as_in_numpy(void **state)
-{
-    static const enum sheaf_type expected[SHEAF_TYPE_COUNT][SHEAF_TYPE_COUNT] = {
-        {SHEAF_I8, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F16, SHEAF_F32,
-         SHEAF_F64, SHEAF_C64, SHEAF_C128},
-        {SHEAF_F64, SHEAF_I16, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
-         SHEAF_F64, SHEAF_C64, SHEAF_C128},
-        {SHEAF_F64, SHEAF_F64, SHEAF_I32, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64,
-         SHEAF_F64, SHEAF_C128, SHEAF_C128},
-        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_I64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64,
-         SHEAF_F64, SHEAF_C128, SHEAF_C128},
-        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U8, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F16, SHEAF_F32,
-         SHEAF_F64, SHEAF_C64, SHEAF_C128},
-        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U16, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
-         SHEAF_F64, SHEAF_C64, SHEAF_C128},
-        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U32, SHEAF_F64, SHEAF_F64, SHEAF_F64,
-         SHEAF_F64, SHEAF_C128, SHEAF_C128},
-        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U64, SHEAF_F64, SHEAF_F64,
-         SHEAF_F64, SHEAF_C128, SHEAF_C128},
-        {SHEAF_F16, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F16, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F16, SHEAF_F32,
-         SHEAF_F64, SHEAF_C64, SHEAF_C128},
-        {SHEAF_F32, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
-         SHEAF_F64, SHEAF_C64, SHEAF_C128},
-        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64,
-         SHEAF_F64, SHEAF_C128, SHEAF_C128},
-        {SHEAF_C64, SHEAF_C64, SHEAF_C128, SHEAF_C128, SHEAF_C64, SHEAF_C64, SHEAF_C128, SHEAF_C128, SHEAF_C64,
-         SHEAF_C64, SHEAF_C128, SHEAF_C64, SHEAF_C128},
-        {SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128,
-         SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128}};
-    (void)state;
-    for (int i = 0; i < SHEAF_TYPE_COUNT; i++) {
-        for (int j = 0; j < SHEAF_TYPE_COUNT; j++) {
-            const enum sheaf_type pair[] = {(enum sheaf_type)i, (enum sheaf_type)j};
-            if (promote_common(2, pair) != expected[i][j])
-                fail_msg("%s with %s: %s", sheaf_type_name(pair[0]), sheaf_type_name(pair[1]),
-                         sheaf_type_name(promote_common(2, pair)));
-        }
-    }
-}
-
-static void
-many_meet_in_any_order(void **state)
-{
-    const enum sheaf_type small[] = {SHEAF_I8, SHEAF_U16, SHEAF_F32}, turned[] = {SHEAF_F32, SHEAF_I8, SHEAF_U16};
-    const enum sheaf_type mixed[] = {SHEAF_F32, SHEAF_C64, SHEAF_I32}, one[] = {SHEAF_U8};
-    (void)state;
-    assert_int_equal(promote_common(3, small), SHEAF_F32);
-    assert_int_equal(promote_common(3, turned), SHEAF_F32);
-    assert_int_equal(promote_common(3, mixed), SHEAF_C128);
-    assert_int_equal(promote_common(1, one), SHEAF_U8);
-}
-
 static void
 expect_types(const struct sheaf_kernel *kernel, int count, const enum sheaf_type *stored, enum sheaf_type wanted,
              const enum sheaf_type *expected)
@@ -143,8 +89,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pairs_meet_as_in_numpy),
-        cmocka_unit_test(many_meet_in_any_order),
         cmocka_unit_test(the_next_accepted_type_loses_nothing),
         cmocka_unit_test(operands_of_one_kernel_get_one_type),
         cmocka_unit_test(a_wanted_type_is_everybodys),

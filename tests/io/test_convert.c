@@ -45,6 +45,71 @@ what_can_be_read_as_what(void **state)
     assert_false(convert_possible(SHEAF_F32, SHEAF_TYPE_COUNT));
 }
 
+/* numpy.promote_types(row, column); several integers f64 instead, f16 and small integers f32: what each can be read as. */
+static void
+pairs_meet_as_in_numpy(void **state)
+{
+    static const enum sheaf_type expected[SHEAF_TYPE_COUNT][SHEAF_TYPE_COUNT] = {
+        {SHEAF_I8, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
+         SHEAF_F64, SHEAF_C64, SHEAF_C128},
+        {SHEAF_F64, SHEAF_I16, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
+         SHEAF_F64, SHEAF_C64, SHEAF_C128},
+        {SHEAF_F64, SHEAF_F64, SHEAF_I32, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64,
+         SHEAF_F64, SHEAF_C128, SHEAF_C128},
+        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_I64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64,
+         SHEAF_F64, SHEAF_C128, SHEAF_C128},
+        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U8, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
+         SHEAF_F64, SHEAF_C64, SHEAF_C128},
+        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U16, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
+         SHEAF_F64, SHEAF_C64, SHEAF_C128},
+        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U32, SHEAF_F64, SHEAF_F64, SHEAF_F64,
+         SHEAF_F64, SHEAF_C128, SHEAF_C128},
+        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_U64, SHEAF_F64, SHEAF_F64,
+         SHEAF_F64, SHEAF_C128, SHEAF_C128},
+        {SHEAF_F32, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F16, SHEAF_F32,
+         SHEAF_F64, SHEAF_C64, SHEAF_C128},
+        {SHEAF_F32, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32, SHEAF_F64, SHEAF_F64, SHEAF_F32, SHEAF_F32,
+         SHEAF_F64, SHEAF_C64, SHEAF_C128},
+        {SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64, SHEAF_F64,
+         SHEAF_F64, SHEAF_C128, SHEAF_C128},
+        {SHEAF_C64, SHEAF_C64, SHEAF_C128, SHEAF_C128, SHEAF_C64, SHEAF_C64, SHEAF_C128, SHEAF_C128, SHEAF_C64,
+         SHEAF_C64, SHEAF_C128, SHEAF_C64, SHEAF_C128},
+        {SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128,
+         SHEAF_C128, SHEAF_C128, SHEAF_C128, SHEAF_C128}};
+    (void)state;
+    for (int i = 0; i < SHEAF_TYPE_COUNT; i++) {
+        for (int j = 0; j < SHEAF_TYPE_COUNT; j++) {
+            const enum sheaf_type common = convert_common(SHEAF_TYPE_BIT(i) | SHEAF_TYPE_BIT(j));
+            if (common != expected[i][j] || !convert_possible((enum sheaf_type)i, common))
+                fail_msg("%s with %s: %s", sheaf_type_name((enum sheaf_type)i), sheaf_type_name((enum sheaf_type)j),
+                         sheaf_type_name(common));
+        }
+    }
+}
+
+/* Whatever the types are: one that each can be read as, and that each meets. */
+static void
+many_meet_in_what_each_can_be_read_as(void **state)
+{
+    (void)state;
+    for (uint32_t types = 1; types <= SHEAF_TYPES_ALL; types++) {
+        const enum sheaf_type common = convert_common(types);
+        uint32_t pairs = SHEAF_TYPE_BIT(common);
+        for (int i = 0; i < SHEAF_TYPE_COUNT; i++) {
+            if (!(types & SHEAF_TYPE_BIT(i)))
+                continue;
+            pairs |= SHEAF_TYPE_BIT(convert_common(SHEAF_TYPE_BIT(i) | SHEAF_TYPE_BIT(common)));
+            assert_true(convert_possible((enum sheaf_type)i, common));
+        }
+        assert_int_equal(pairs, SHEAF_TYPE_BIT(common));
+    }
+    assert_int_equal(convert_common(SHEAF_TYPE_BIT(SHEAF_I8) | SHEAF_TYPE_BIT(SHEAF_U16) | SHEAF_TYPE_BIT(SHEAF_F32)),
+                     SHEAF_F32);
+    assert_int_equal(convert_common(SHEAF_TYPE_BIT(SHEAF_F32) | SHEAF_TYPE_BIT(SHEAF_C64) | SHEAF_TYPE_BIT(SHEAF_I32)),
+                     SHEAF_C128);
+    assert_int_equal(convert_common(0), SHEAF_F64);
+}
+
 static void
 bytes_are_reversed_part_by_part(void **state)
 {
@@ -200,6 +265,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_be_read_as_what),
+        cmocka_unit_test(pairs_meet_as_in_numpy),
+        cmocka_unit_test(many_meet_in_what_each_can_be_read_as),
         cmocka_unit_test(bytes_are_reversed_part_by_part),
         cmocka_unit_test(all_halves_are_their_values),
         cmocka_unit_test(integers_are_rounded_to_nearest),

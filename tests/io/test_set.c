@@ -1,5 +1,6 @@
 #include "set_test.h"
 #include "slice.h"
+#include "source.h"
 
 #include <sys/resource.h>
 
@@ -249,6 +250,112 @@ two_members_of_one_name_are_refused(void **state)
     refuse("@list", SHEAF_BAD_DATA, "@list: a.h5:/b and a.h5:/b have one name, \"a.h5:_b\"");
 }
 
+static struct source_map map;
+
+static void
+describe_source(const char *text)
+{
+    free(set);
+    test_ok(source_describe_set(text, 2, &map, &set, &error), &error);
+}
+
+static void
+members_of_several_types_meet_in_one(void **state)
+{
+    struct source *source;
+    double got[18];
+    float narrow[18];
+    hid_t pair = H5Tcreate(H5T_COMPOUND, 8);
+
+    (void)state;
+    H5Tinsert(pair, "r", 0, H5T_IEEE_F32LE);
+    H5Tinsert(pair, "i", 4, H5T_IEEE_F32LE);
+    put_as("a.h5", "/x0", H5T_IEEE_F32LE, 2, two_by_three, H5P_DEFAULT, 0);
+    put_as("a.h5", "/x1", H5T_STD_I16BE, 2, two_by_three, packed(two_by_three), 10);
+    put_as("a.h5", "/x2", H5T_IEEE_F64BE, 2, two_by_three, H5P_DEFAULT, 20);
+    describe_source("a.h5:/x*");
+    assert_int_equal(map.file_type, SHEAF_F64);
+    assert_int_equal(map.array.type, SHEAF_F64);
+    assert_int_equal(map.task_bytes, 48);
+    assert_true(sheaf_shape_equal(&map.array.core, &two_by_three_f64.shape));
+    assert_false(map.uneven);
+    assert_int_equal(map.offset, -1);
+    test_ok(source_set_check_even(&map, set, &error), &error);
+    test_ok(source_attach_set(&map, set, &source, &error), &error);
+    test_ok(source_read(source, 0, 3, got, &error), &error);
+    for (int i = 0; i < 18; i++)
+        assert_true(got[i] == i / 6 * 10 + i % 6);
+    source_detach(source);
+    test_ok(source_set_type(&map, SHEAF_F32, &error), &error);
+    test_ok(source_attach_set(&map, set, &source, &error), &error);
+    test_ok(source_read(source, 0, 3, narrow, &error), &error);
+    for (int i = 0; i < 18; i++)
+        assert_true(narrow[i] == (float)(i / 6 * 10 + i % 6));
+    source_detach(source);
+
+    describe_source("a.h5:/x*[:2]");
+    assert_int_equal(map.file_type, SHEAF_F32);
+    hid_t file = H5Fopen("a.h5", H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(2, two_by_three, NULL);
+    H5Dclose(H5Dcreate2(file, "x3", pair, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Fclose(file);
+    H5Tclose(pair);
+    describe_source("a.h5:/x*[::3]");
+    assert_int_equal(map.file_type, SHEAF_C64);
+    describe_source("a.h5:/x*");
+    assert_int_equal(map.file_type, SHEAF_C128);
+    test_ok(source_set_type(&map, SHEAF_C64, &error), &error);
+    assert_int_equal(map.task_bytes, 48);
+    test_error(source_set_type(&map, SHEAF_F64, &error), SHEAF_BAD_DATA, &error,
+               "a.h5:/x*: is c128, which cannot be read as f64: its imaginary parts would be lost");
+}
+
+static void
+members_of_several_shapes_are_uneven(void **state)
+{
+    const hsize_t shapes[4][2] = {{2, 3}, {2, 5}, {4, 2}, {7, 1}}, flat[1] = {9};
+    struct source *source;
+    float got[10];
+    char name[32];
+
+    (void)state;
+    put_as("a.h5", "/x0", H5T_IEEE_F64LE, 1, flat, H5P_DEFAULT, 0);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "/x%d", i + 1);
+        put_as("a.h5", name, i % 2 ? H5T_STD_I16LE : H5T_IEEE_F64LE, 2, shapes[i],
+               i > 1 ? packed(shapes[i]) : H5P_DEFAULT, 10 * i);
+    }
+    describe_source("a.h5:/x*[:3]");
+    assert_true(map.uneven);
+    assert_true(map.array.core.ndim == 2 && map.array.core.extent[0] == 2 && map.array.core.extent[1] == 0);
+    assert_int_equal(map.task_bytes, 80);
+    assert_int_equal(map.offset, 0);
+    test_error(source_set_check_even(&map, set, &error), SHEAF_BAD_DATA, &error,
+               "a.h5:/x*[:3]: its datasets differ: a.h5:/x1 is (2, 3), a.h5:/x2 is (2, 5); give those of each shape by "
+               "themselves");
+    describe_source("a.h5:/x*");
+    assert_true(map.uneven && map.array.core.extent[0] == 0 && map.array.core.extent[1] == 0);
+    assert_int_equal(map.array.lead.extent[0], 5);
+    test_ok(source_set_type(&map, SHEAF_F32, &error), &error);
+    assert_int_equal(map.task_bytes, 40);
+    test_ok(source_attach_set(&map, set, &source, &error), &error);
+    for (int i = 0; i < 4; i++) {
+        const struct sheaf_array array = {SHEAF_F32,
+                                          {.ndim = 2, .extent = {(int64_t)shapes[i][0], (int64_t)shapes[i][1]}}};
+        test_ok(source_read_task(source, i + 1, &array, got, &error), &error);
+        for (int64_t k = 0; k < array.shape.extent[0] * array.shape.extent[1]; k++)
+            assert_true(got[k] == (float)(10 * i + k));
+    }
+    test_error(source_read_task(source, 0, &two_by_three_f64, got, &error), SHEAF_NO_INPUT, &error,
+               "a.h5:/x0: expected 2 axes, found (9)");
+    source_detach(source);
+    /* one that differs, but cannot be read, does not count */
+    describe_source("a.h5:/x*[:2]");
+    assert_false(map.uneven);
+    assert_int_equal(map.array.core.extent[1], 3);
+}
+
 static int
 describe_without_descriptors(void)
 {
@@ -287,6 +394,8 @@ main(void)
         cmocka_unit_test_setup_teardown(nothing_matching_is_answered_with_what_is_there, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(wrong_texts_are_refused, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(two_members_of_one_name_are_refused, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(members_of_several_types_meet_in_one, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(members_of_several_shapes_are_uneven, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(a_process_without_descriptors_is_told_so, enter_test, leave_test),
     };
     return cmocka_run_group_tests(tests, test_enter_directory, test_leave_directory);

@@ -393,6 +393,32 @@ a_summary_tells_what_was_put_in(void **state)
     store_summary_free(NULL);
 }
 
+static void
+a_summary_knows_uneven_sets(void **state)
+{
+    const struct source_map operand = {.text = "a.h5:/b*",
+                                       .kind = SOURCE_SET,
+                                       .uneven = true,
+                                       .array = {.type = SHEAF_F64,
+                                                 .lead = {.ndim = 1, .extent = {EXAMPLE_TASKS}},
+                                                 .core = {.ndim = 2, .extent = {12, 0}}},
+                                       .task_bytes = 384,
+                                       .offset = -1,
+                                       .file_type = SHEAF_F64};
+    struct store_spec spec = example_spec("uneven.h5");
+    struct store_summary summary;
+
+    (void)state;
+    spec.operand_count = 1;
+    spec.operands = &operand;
+    spec.output_count = 2;
+    test_ok(store_create(&spec, &map, &error), &error);
+    test_ok(store_describe("uneven.h5", &summary, &error), &error);
+    assert_true(summary.operands[0].uneven);
+    assert_true(sheaf_shape_equal(&summary.operands[0].array.core, &operand.array.core));
+    store_summary_free(&summary);
+}
+
 /* A record counts only whole, and in its own row. */
 static void
 invalid_records_do_not_count(void **state)
@@ -921,6 +947,7 @@ main(void)
         cmocka_unit_test(runs_and_marks_have_their_rows),
         cmocka_unit_test(a_file_may_have_no_tasks),
         cmocka_unit_test(a_summary_tells_what_was_put_in),
+        cmocka_unit_test(a_summary_knows_uneven_sets),
         cmocka_unit_test(invalid_records_do_not_count),
         cmocka_unit_test(targets_are_checked),
         cmocka_unit_test(a_directory_without_rights_is_named),

@@ -61,6 +61,35 @@ class Sets(SheafTest):
         self.assertEqual(result.dtype, np.float32)
         np.testing.assert_allclose(result, beams.transpose(0, 2, 1) @ beams, rtol=1e-5)
 
+    def test_several_types(self):
+        """The datasets of one operand meet in NumPy's type, whatever stores them; --as says another."""
+        stored = [np.dtype(t) for t in ("<f4", "<f8", ">i2", ">f8", "u1", "<f4")]
+        numbers = np.arange(6 * 12).reshape(6, 3, 4) % 29
+        with h5py.File(self.path("types.h5"), "w") as file:
+            for i, dtype in enumerate(stored):
+                packed = {"compression": "gzip", "chunks": (2, 3)} if i >= 3 else {}
+                file.create_dataset(f"x/{i}", data=numbers[i].astype(dtype), **packed)
+            for i, dtype in enumerate(("f2", "i1")):
+                file[f"small/{i}"] = numbers[i].astype(dtype)
+            file["complex/0"], file["complex/1"] = numbers[0].astype("c8"), numbers[1].astype("f8")
+        grams = numbers.transpose(0, 2, 1) @ numbers
+        for operand, options, dtype, count in (
+            ("x/*", [], "f8", 6),
+            ("x/*", ["--as", "f32"], "f4", 6),
+            ("x/[!13]", [], "f4", 4),
+            ("small/*", [], "f4", 2),
+            ("complex/*", [], "c16", 2),
+            ("complex/*", ["--as", "c64"], "c8", 2),
+        ):
+            with self.subTest(operand, options=options):
+                self.sheaf("run", "gram", f"types.h5:/{operand}", *options, "-o", "out.h5", "--overwrite", ranks=RANKS)
+                result = self.results()[0]
+                self.assertEqual(result.dtype, np.dtype(dtype))
+                which = [0, 2, 4, 5] if count == 4 else range(count)
+                np.testing.assert_array_equal(result, grams[which])
+        outcome = self.sheaf("run", "gram", "types.h5:/complex/*", "--as", "f64", "-o", "no.h5", ranks=RANKS, code=BAD_DATA)
+        self.assertIn("is c128, which cannot be read as f64", outcome.complaints()[0])
+
     def test_list_and_shared(self):
         order = [7, 0, 3]
         self.path("list.txt").write_text("# three\n" + "".join(f"survey{i}.h5:/data\n" for i in order))
