@@ -69,6 +69,15 @@ done(MPI_Request *request)
     return flag != 0;
 }
 
+/** Put a span into the queue, which then runs low where its last chunks do. @return false where no cell is free */
+static bool
+refill(struct dispatch *d, int64_t next, int64_t end)
+{
+    // Before the span: a claim that leaves just that many must ring.
+    atomic_store(&d->setup.queue->low_water, policy_low_water(d->setup.plan, end, d->setup.node_workers));
+    return queue_refill(d->setup.queue, next, end);
+}
+
 // ---- the root ----
 
 /** Give the root's own node more, where it runs low. With one node all goes there. */
@@ -76,17 +85,18 @@ static bool
 refill_own(struct dispatch *d)
 {
     struct queue *queue = d->setup.queue;
+    int64_t chunks = d->setup.plan->chunks;
     bool alone = d->place.node_count == 1, any = false;
-    while (d->next < d->setup.chunks && (alone || queue_left(queue) <= atomic_load(&queue->low_water))) {
-        int64_t left = d->setup.chunks - d->next;
-        int64_t span = alone ? left : policy_span(left, d->setup.workers, d->setup.node_workers);
+    while (d->next < chunks && (alone || queue_left(queue) <= atomic_load(&queue->low_water))) {
+        int64_t span =
+            alone ? chunks - d->next : policy_span(d->setup.plan, d->next, d->setup.workers, d->setup.node_workers);
         span = span < POLICY_SPAN_MOST ? span : POLICY_SPAN_MOST;
-        if (!queue_refill(queue, d->next, d->next + span))
+        if (!refill(d, d->next, d->next + span))
             break;
         d->next += span;
         any = true;
     }
-    if (d->next >= d->setup.chunks && !atomic_load(&queue->closed)) {
+    if (d->next >= chunks && !atomic_load(&queue->closed)) {
         queue_close(queue);
         any = true;
     }
@@ -97,14 +107,14 @@ refill_own(struct dispatch *d)
 static void
 take_first_span(struct dispatch *d)
 {
-    int64_t mine = d->setup.node_workers, before = 0, next, end;
+    int64_t chunks = d->setup.plan->chunks, mine = d->setup.node_workers, before = 0, next, end;
     MPI_Exscan(&mine, &before, 1, MPI_INT64_T, MPI_SUM, d->leaders);
     if (d->root)
         before = 0; // the first rank's result is undefined
-    policy_first_span(d->setup.chunks, before, mine, &next, &end);
+    policy_first_span(chunks, before, mine, &next, &end);
     if (next < end)
-        queue_refill(d->setup.queue, next, end);
-    d->next = d->setup.workers < d->setup.chunks ? d->setup.workers : d->setup.chunks;
+        refill(d, next, end);
+    d->next = d->setup.workers < chunks ? d->setup.workers : chunks;
 }
 
 static void
@@ -117,11 +127,12 @@ static void
 answer_request(struct dispatch *d, int node, int node_workers)
 {
     struct node *other = &d->nodes[node];
-    int64_t left = queue_is_stopped(d->setup.queue) ? 0 : d->setup.chunks - d->next;
-    int64_t span = policy_span(left, d->setup.workers, node_workers);
+    bool stopped = queue_is_stopped(d->setup.queue);
+    int64_t span = stopped ? 0 : policy_span(d->setup.plan, d->next, d->setup.workers, node_workers);
     MPI_Wait(&other->span_request, MPI_STATUS_IGNORE); // it has asked again, so it has the one before: returns at once
-    other->span = (struct order){.next = d->next, .end = d->next + span, .closed = left - span <= 0};
+    other->span = (struct order){.next = d->next, .end = d->next + span};
     d->next += span;
+    other->span.closed = stopped || d->next >= d->setup.plan->chunks;
     send_order(d, node, &other->span, &other->span_request);
 }
 
@@ -222,7 +233,7 @@ receive_order(struct dispatch *d)
     if (order->stop)
         queue_stop(queue);
     if (order->next < order->end)
-        queue_refill(queue, order->next, order->end); // asked for only while a cell was free
+        refill(d, order->next, order->end); // asked for only while a cell was free
     if (order->closed)
         queue_close(queue);
     if (!order->stop && !order->release)
@@ -295,9 +306,9 @@ send_report(struct dispatch *d)
 enum sheaf_status
 dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct sheaf_error *error)
 {
-    if (setup->chunks >= INT64_C(1) << 32)
+    if (setup->plan->chunks >= INT64_C(1) << 32)
         return sheaf_fail(error, SHEAF_BAD_DATA, "%lld chunks: a run holds fewer than 2^32; split it",
-                          (long long)setup->chunks);
+                          (long long)setup->plan->chunks);
     struct dispatch *d = calloc(1, sizeof *d);
     if (!d)
         comm_abort(setup->comm, SHEAF_NO_RESOURCES); // the others would wait for this rank

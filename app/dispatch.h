@@ -8,16 +8,17 @@
 #define SHEAF_DISPATCH_H
 
 #include "comm.h"
+#include "plan.h"
 #include "queue.h"
 
 struct dispatch;
 
 struct dispatch_setup {
     struct comm *comm;
-    struct queue *queue; /**< of this node */
-    int64_t chunks;      /**< of the whole plan; below 2^32 */
-    int workers;         /**< of all nodes */
-    int node_workers;    /**< of this node */
+    struct queue *queue;     /**< of this node */
+    const struct plan *plan; /**< of fewer than 2^32 chunks */
+    int workers;             /**< of all nodes */
+    int node_workers;        /**< of this node */
     /** Root only: takes over a malloc'd buffer of queue_commit entries that another node sent. */
     void (*take_commits)(void *argument, void *buffer, size_t bytes);
     void *argument;

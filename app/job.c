@@ -3,7 +3,6 @@
 #include "courier.h"
 #include "finite.h"
 #include "node.h"
-#include "policy.h"
 #include "results.h"
 #include "summary.h"
 
@@ -204,13 +203,7 @@ make_engine(struct job *job, struct sheaf_error *error)
     enum sheaf_status status = comm_agree(job->comm, engine_create(&setup, &job->engine, error), error);
     if (status)
         return status;
-    int workers = engine_get_size(job->engine)->workers;
-    job->workers = (int)comm_sum(job->comm, workers);
-    if (job->place.local_rank == 0) {
-        const struct plan_chunk first = plan_at(job->plan, 0);
-        int64_t low = policy_low_water((int64_t)workers * job->layout.ranks, plan_chunk_seconds(job->plan, &first));
-        atomic_store(&job->queue->low_water, low);
-    }
+    job->workers = (int)comm_sum(job->comm, engine_get_size(job->engine)->workers);
     return SHEAF_OK;
 }
 
@@ -222,7 +215,7 @@ execute(struct job *job, struct sheaf_error *error)
     bool root = job->place.rank == 0;
     struct dispatch_setup setup = {.comm = job->comm,
                                    .queue = job->queue,
-                                   .chunks = job->plan->chunks,
+                                   .plan = job->plan,
                                    .workers = job->workers,
                                    .node_workers = engine_get_size(job->engine)->workers * job->layout.ranks,
                                    .take_commits = engine_take_commits,

@@ -9,22 +9,34 @@ policy_first_span(int64_t chunks, int64_t workers_before, int64_t node_workers, 
     *end = chunks - *next < node_workers ? chunks : *next + node_workers;
 }
 
-int64_t
-policy_span(int64_t left, int64_t workers, int64_t node_workers)
+/** The place behind a node's share of half of the nominal seconds from `next` on. Without any: the end. */
+static int64_t
+share_end(const struct plan *plan, int64_t next, double share)
 {
-    if (left <= 0)
-        return 0;
-    double share = 0.5 * (double)left * (double)node_workers / (double)workers;
-    int64_t span = share < (double)POLICY_SPAN_MOST ? (int64_t)ceil(share) : POLICY_SPAN_MOST;
-    return span < 1 ? 1 : span < left ? span : left;
+    double before = plan_seconds_before(plan, next), left = plan_seconds(plan) - before;
+    return left > 0 ? plan_place_after(plan, before + share * left) : plan->chunks;
 }
 
 int64_t
-policy_low_water(int64_t node_workers, double chunk_seconds)
+policy_span(const struct plan *plan, int64_t next, int64_t workers, int64_t node_workers)
 {
-    static const double most = 64; // chunks per worker: shorter ones than that are not worth asking even earlier
-    double chunks = chunk_seconds > 0 ? POLICY_REQUEST_SECONDS / chunk_seconds : most;
-    return (int64_t)((chunks < most ? chunks : most) * (double)node_workers);
+    int64_t left = plan->chunks - next;
+    if (left <= 0)
+        return 0;
+    double share = 0.5 * (double)node_workers / (double)workers;
+    int64_t by_work = share_end(plan, next, share) - next, by_count = (int64_t)ceil(share * (double)left);
+    int64_t span = by_work < by_count ? by_work : by_count;
+    span = span < POLICY_SPAN_MOST ? span : POLICY_SPAN_MOST;
+    return span < 1 ? 1 : span;
+}
+
+int64_t
+policy_low_water(const struct plan *plan, int64_t end, int64_t node_workers)
+{
+    double taken = POLICY_REQUEST_SECONDS * (double)node_workers;
+    int64_t chunks = end - plan_place_after(plan, plan_seconds_before(plan, end) - taken);
+    int64_t most = POLICY_LOW_WATER_MOST * node_workers;
+    return chunks < most ? chunks : most;
 }
 
 bool

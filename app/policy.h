@@ -5,14 +5,16 @@
 #ifndef SHEAF_POLICY_H
 #define SHEAF_POLICY_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "plan.h"
 
 /** A span must fit the queue's packed cell, and a lost one should not be the whole run. */
 #define POLICY_SPAN_MOST INT64_C(0x40000000)
 
 /** Seconds that a node's request for more may take: a message each way, and the root's sleep between polls. */
 #define POLICY_REQUEST_SECONDS 0.01
+
+/** Chunks per worker: it is not worth asking for more even earlier, however short they are. */
+#define POLICY_LOW_WATER_MOST INT64_C(64)
 
 /**
  * What a node starts with, without asking: a chunk for each of its workers, the longest ones first.
@@ -25,22 +27,31 @@
 void policy_first_span(int64_t chunks, int64_t workers_before, int64_t node_workers, int64_t *next, int64_t *end);
 
 /**
- * Size of the next span of chunks for a node that asks: its share of half of what is left, so that spans shrink as
- * the work runs out (factoring: S. Flynn Hummel, E. Schonberg, L. E. Flynn, "Factoring: a method for scheduling
+ * Size of the next span of chunks for a node that asks: its share of half of the work that is left, so that spans shrink
+ * as the work runs out (factoring: S. Flynn Hummel, E. Schonberg, L. E. Flynn, "Factoring: a method for scheduling
  * parallel loops", CACM 35(8), 1992).
  *
- * @param[in] left           chunks that nobody has yet
+ * There the iterations are alike, so that work is their number. Chunks of several classes differ a thousandfold: half of
+ * their number may be nearly all the work, and the node that got it would be left working alone. So work is the plan's
+ * nominal seconds. It is a prediction: short chunks may be many and take longer than predicted. So a span is no more than
+ * the node's share of half of the chunks, either. With the longest ones first that is no bound: the longer half of them is
+ * at least half of the work.
+ *
+ * @param[in] next           the first place that nobody has yet
  * @param[in] workers        of all nodes
  * @param[in] node_workers   of the node that asks
- * @return chunks, at least 1 where left > 0, never more than left or POLICY_SPAN_MOST
+ * @return chunks from `next` on: at least 1 where there is one, never more than are left or POLICY_SPAN_MOST
  */
-int64_t policy_span(int64_t left, int64_t workers, int64_t node_workers);
+int64_t policy_span(const struct plan *plan, int64_t next, int64_t workers, int64_t node_workers);
 
 /**
- * How many unclaimed chunks in a node's queue are few enough to ask for more: what its workers will take while the
- * request is on its way. Long chunks: 0, or a node would hoard what another one could start.
+ * How many unclaimed chunks in a node's queue are few enough to ask for more: as many at the end of its newest span as its
+ * workers will take while the request is on its way. Long chunks: 0, or a node would hoard what another one could start.
+ *
+ * @param[in] end            the place behind the span
+ * @param[in] node_workers   workers of the node
  */
-int64_t policy_low_water(int64_t node_workers, double chunk_seconds);
+int64_t policy_low_water(const struct plan *plan, int64_t end, int64_t node_workers);
 
 /**
  * Whether a rank should claim another chunk to read ahead. Ahead of need while there is plenty; near the end only

@@ -3,6 +3,31 @@
 
 #include <math.h>
 
+static struct sheaf_error error;
+
+/* A task takes as many nominal seconds as its first parameter says, for it has no bytes. */
+static void
+fake_cost(const struct sheaf_problem *problem, struct sheaf_cost *cost)
+{
+    cost->flops = problem->parameters[0].real * PLAN_NOMINAL_FLOPS;
+}
+
+static const struct sheaf_kernel fake = {.name = "fake", .cost = fake_cost};
+
+/* @param[in] tasks,seconds  of each class; of 2^-5 s or more, a task is a chunk by itself. Powers of two are exact. */
+static struct plan *
+make_plan(int class_count, const int64_t *tasks, const double *seconds, bool reversed)
+{
+    struct plan_request requests[6] = {{.tasks = 0}};
+    struct plan *plan = NULL;
+    for (int i = 0; i < class_count; i++) {
+        requests[i].tasks = tasks[i];
+        requests[i].problem.parameters[0].real = seconds[i];
+    }
+    test_ok(plan_build(&fake, class_count, requests, reversed, &plan, &error), &error);
+    return plan;
+}
+
 static void
 first_spans_are_a_chunk_for_each_worker_in_order(void **state)
 {
@@ -24,52 +49,165 @@ first_spans_are_a_chunk_for_each_worker_in_order(void **state)
     }
 }
 
+/* A span's share of what is left is this of that, to rounding. */
+static const double rounding = 1e-12;
+
 static void
 a_span_is_the_share_of_half_of_what_is_left(void **state)
 {
+    const int64_t tasks = 1000, many = INT64_C(1) << 33;
+    const double second = 1;
+    (void)state;
+    struct plan *plan = make_plan(1, &tasks, &second, false);
+    assert_int_equal(policy_span(plan, 1000, 8, 4), 0);
+    assert_int_equal(policy_span(plan, 999, 8, 4), 1);
+    assert_int_equal(policy_span(plan, 0, 8, 4), 250);
+    assert_int_equal(policy_span(plan, 600, 8, 4), 100);
+    assert_int_equal(policy_span(plan, 601, 8, 4), 100); /* 99.75 */
+    assert_int_equal(policy_span(plan, 0, 100000, 1), 1);
+    assert_int_equal(policy_span(plan, 0, 4, 4), 500);
+    plan_destroy(plan);
+    plan = make_plan(1, &many, &second, false);
+    assert_int_equal(policy_span(plan, 0, 1, 1), POLICY_SPAN_MOST);
+    plan_destroy(plan);
+}
+
+static void
+a_span_of_unequal_chunks_is_cut_by_work(void **state)
+{
+    /* 256 s, half of them in two chunks */
+    const int64_t tasks[] = {2, 128};
+    const double seconds[] = {64, 1};
+    (void)state;
+    struct plan *plan = make_plan(2, tasks, seconds, false);
+    assert_int_equal(policy_span(plan, 0, 2, 1), 1); /* 64 s are the share, by number it would be 33 chunks */
+    assert_int_equal(policy_span(plan, 1, 2, 1), 1);
+    assert_int_equal(policy_span(plan, 2, 2, 1), 32);
+    assert_int_equal(policy_span(plan, 0, 8, 6), 2); /* 96 s */
+    plan_destroy(plan);
+    plan = make_plan(2, tasks, seconds, true);
+    assert_int_equal(policy_span(plan, 0, 2, 1), 33);  /* not 64 */
+    assert_int_equal(policy_span(plan, 127, 2, 1), 1); /* not 2, which are 32.25 s and more */
+    assert_int_equal(policy_span(plan, 128, 2, 1), 1);
+    assert_int_equal(policy_span(plan, 128, 1, 1), 1);
+    plan_destroy(plan);
+}
+
+static void
+chunks_without_work_are_cut_by_number(void **state)
+{
+    const int64_t tasks[] = {4, 160000}; /* 4 chunks, 10 chunks */
+    const double seconds[] = {1, 0};
+    (void)state;
+    struct plan *plan = make_plan(2, tasks, seconds, false);
+    assert_int_equal(plan->chunks, 14);
+    assert_int_equal(policy_span(plan, 0, 2, 1), 1);
+    assert_int_equal(policy_span(plan, 4, 2, 1), 3); /* 2.5 */
+    plan_destroy(plan);
+    plan = make_plan(2, tasks, seconds, true);
+    assert_int_equal(policy_span(plan, 0, 2, 1), 4); /* 3.5 */
+    plan_destroy(plan);
+}
+
+/* A plan of up to 6 classes, of which chunks take 2^-5 to 2^10 s: sums are exact. */
+static struct plan *
+random_plan(uint64_t *random)
+{
+    int64_t tasks[6];
+    double seconds[6];
+    int classes = (int)test_random_within(random, 1, 6);
+    for (int i = 0; i < classes; i++) {
+        tasks[i] = test_random_within(random, 1, INT64_C(1) << test_random_within(random, 1, 8));
+        seconds[i] = ldexp(1, (int)test_random_within(random, -5, 10));
+    }
+    return make_plan(classes, tasks, seconds, test_random_within(random, 0, 1));
+}
+
+/* Both shares, and the least that has one of them: one chunk less has neither. */
+static void
+check_span(const struct plan *plan, int64_t next, int64_t workers, int64_t node_workers)
+{
+    int64_t span = policy_span(plan, next, workers, node_workers), left = plan->chunks - next;
+    double share = 0.5 * (double)node_workers / (double)workers;
+    double before = plan_seconds_before(plan, next), all = plan_seconds(plan) - before;
+    assert_true(span >= 1 && span <= left);
+    assert_true((double)(span - 1) < share * (double)left * (1 + rounding));
+    assert_true(plan_seconds_before(plan, next + span - 1) - before < share * all * (1 + rounding));
+    assert_true((double)span >= share * (double)left * (1 - rounding) ||
+                plan_seconds_before(plan, next + span) - before >= share * all * (1 - rounding));
+    if (node_workers < workers)
+        assert_true(policy_span(plan, next, workers, node_workers + 1) >= span);
+    if (left > 1) /* it ends no sooner where it starts later */
+        assert_true(policy_span(plan, next + 1, workers, node_workers) + 1 >= span);
+}
+
+static void
+spans_of_any_plan_are_their_share_and_hold_every_chunk_once(void **state)
+{
     uint64_t random = 2;
     (void)state;
-    assert_int_equal(policy_span(0, 8, 4), 0);
-    assert_int_equal(policy_span(-1, 8, 4), 0);
-    assert_int_equal(policy_span(1, 8, 4), 1);
-    assert_int_equal(policy_span(1000, 8, 4), 250);
-    assert_int_equal(policy_span(1000, 100000, 1), 1);
-    assert_int_equal(policy_span(1000, 4, 4), 500);
-    assert_int_equal(policy_span(INT64_MAX, 1, 1), POLICY_SPAN_MOST);
-    for (int trial = 0; trial < 100000; trial++) {
-        int64_t left = test_random_within(&random, 1, INT64_C(1) << test_random_within(&random, 1, 33));
-        int64_t workers = test_random_within(&random, 1, INT64_C(1) << test_random_within(&random, 1, 20));
-        int64_t mine = test_random_within(&random, 1, workers);
-        int64_t span = policy_span(left, workers, mine);
-        assert_true(span >= 1 && span <= left && span <= POLICY_SPAN_MOST);
-        double share = 0.5 * (double)left * (double)mine / (double)workers;
-        if (share <= (double)POLICY_SPAN_MOST)
-            assert_true((double)span >= share * (1 - 1e-12) && (double)span < share + 1);
-        assert_true(policy_span(left + 1, workers, mine) >= span);
-        assert_true(mine == workers || policy_span(left, workers, mine + 1) >= span);
+    for (int trial = 0; trial < 1000; trial++) {
+        int64_t nodes[8], workers = 0;
+        int count = (int)test_random_within(&random, 2, 8), answers = 0;
+        for (int i = 0; i < count; i++)
+            workers += nodes[i] = test_random_within(&random, 1, INT64_C(1) << test_random_within(&random, 0, 7));
+        struct plan *plan = random_plan(&random);
+        int64_t next = 0;
+        while (next < plan->chunks) {
+            int64_t node_workers = nodes[test_random_within(&random, 0, count - 1)];
+            check_span(plan, next, workers, node_workers);
+            next += policy_span(plan, next, workers, node_workers);
+            answers++;
+        }
+        assert_true(next == plan->chunks && answers <= plan->chunks);
+        assert_int_equal(policy_span(plan, next, workers, nodes[0]), 0);
+        plan_destroy(plan);
     }
 }
 
 static void
 low_water_is_what_is_taken_while_a_request_is_under_way(void **state)
 {
+    const int64_t tasks[] = {8, 100}, none = 10000000; /* 611 chunks */
+    const double seconds[] = {1, 0x1p-5}, nothing = 0;
+    (void)state;
+    struct plan *plan = make_plan(2, tasks, seconds, false);
+    /* 64 workers take 0.64 s meanwhile: 20.48 of the short chunks */
+    assert_int_equal(policy_low_water(plan, 108, 64), 20);
+    assert_int_equal(policy_low_water(plan, 28, 64), 20);
+    assert_int_equal(policy_low_water(plan, 13, 64), 5); /* and no long one */
+    assert_int_equal(policy_low_water(plan, 8, 64), 0);
+    assert_int_equal(policy_low_water(plan, 8, 128), 1);
+    assert_int_equal(policy_low_water(plan, 108, 1), 0);
+    plan_destroy(plan);
+    plan = make_plan(2, tasks, seconds, true);
+    assert_int_equal(policy_low_water(plan, 108, 64), 0);
+    assert_int_equal(policy_low_water(plan, 100, 64), 20);
+    assert_int_equal(policy_low_water(plan, 3, 64), 3); /* all that there are */
+    plan_destroy(plan);
+    /* chunks of no known length are short ones */
+    plan = make_plan(1, &none, &nothing, false);
+    assert_int_equal(policy_low_water(plan, 600, 4), 4 * POLICY_LOW_WATER_MOST);
+    assert_int_equal(policy_low_water(plan, 100, 4), 100);
+    plan_destroy(plan);
+}
+
+static void
+low_water_of_any_plan_is_the_most_that_is_taken(void **state)
+{
     uint64_t random = 3;
     (void)state;
-    assert_int_equal(policy_low_water(64, POLICY_REQUEST_SECONDS), 64);
-    assert_int_equal(policy_low_water(64, POLICY_REQUEST_SECONDS / 4), 256);
-    assert_int_equal(policy_low_water(64, 100.0), 0);
-    assert_int_equal(policy_low_water(1, 2 * POLICY_REQUEST_SECONDS), 0);
-    /* a chunk of no known length is a short one */
-    assert_int_equal(policy_low_water(10, 0.0), policy_low_water(10, 1e-9));
-    assert_true(policy_low_water(10, 0.0) > 0);
-    for (int trial = 0; trial < 10000; trial++) {
-        int64_t workers = test_random_within(&random, 1, 1024);
-        double seconds = pow(10, (double)test_random_within(&random, -90, 40) / 10);
-        int64_t low = policy_low_water(workers, seconds);
-        assert_true(low >= 0);
-        assert_true((double)low * seconds <= POLICY_REQUEST_SECONDS * (double)workers * (1 + 1e-12));
-        assert_true(policy_low_water(workers, 2 * seconds) <= low);
-        assert_true(policy_low_water(workers + 1, seconds) >= low);
+    for (int trial = 0; trial < 2000; trial++) {
+        struct plan *plan = random_plan(&random);
+        int64_t workers = test_random_within(&random, 1, INT64_C(1) << test_random_within(&random, 1, 14));
+        int64_t end = test_random_within(&random, 1, plan->chunks), low = policy_low_water(plan, end, workers);
+        double taken = POLICY_REQUEST_SECONDS * (double)workers, before = plan_seconds_before(plan, end);
+        assert_true(low >= 0 && low <= end && low <= POLICY_LOW_WATER_MOST * workers);
+        assert_true(before - plan_seconds_before(plan, end - low) <= taken * (1 + rounding));
+        if (low < end && low < POLICY_LOW_WATER_MOST * workers)
+            assert_true(before - plan_seconds_before(plan, end - low - 1) >= taken * (1 - rounding));
+        assert_true(policy_low_water(plan, end, workers + 1) >= low);
+        plan_destroy(plan);
     }
 }
 
@@ -97,7 +235,11 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_spans_are_a_chunk_for_each_worker_in_order),
         cmocka_unit_test(a_span_is_the_share_of_half_of_what_is_left),
+        cmocka_unit_test(a_span_of_unequal_chunks_is_cut_by_work),
+        cmocka_unit_test(chunks_without_work_are_cut_by_number),
+        cmocka_unit_test(spans_of_any_plan_are_their_share_and_hold_every_chunk_once),
         cmocka_unit_test(low_water_is_what_is_taken_while_a_request_is_under_way),
+        cmocka_unit_test(low_water_of_any_plan_is_the_most_that_is_taken),
         cmocka_unit_test(a_chunk_is_claimed_ahead_while_there_is_plenty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ struct node {
     struct span cells[CELLS]; /* in the order of their places, the first `cell_count` */
     int cell_count;
     int64_t left; /* chunks in them */
+    int64_t low_water;
     bool closed;
 };
 
@@ -39,7 +40,6 @@ struct run {
     double *free; /* of all nodes */
     struct message *messages;
     int message_count;
-    int64_t low_water;
     int64_t next; /* the root's: what has been handed out */
     double root_free;
     double second; /* the one in which requests are counted now */
@@ -204,6 +204,16 @@ claim(struct run *run, struct node *node, int64_t left, double until)
 
 /* ---- the protocol ---- */
 
+static void
+refill(const struct run *run, struct node *node, struct span span)
+{
+    if (span.next >= span.end)
+        return;
+    node->cells[node->cell_count++] = span;
+    node->left += span.end - span.next;
+    node->low_water = policy_low_water(run->setup->plan, span.end, run->setup->node_workers);
+}
+
 /* Let a node compute until it asks for more, and send its request; to the end where there is no more. */
 static void
 go_on(struct run *run, int index, double now)
@@ -211,9 +221,9 @@ go_on(struct run *run, int index, double now)
     struct node *node = &run->nodes[index];
     claim(run, node, 0, now);
     double asks = now;
-    while (!node->closed && (node->left > run->low_water || node->cell_count == CELLS)) {
+    while (!node->closed && (node->left > node->low_water || node->cell_count == CELLS)) {
         int64_t first_cell = node->cells[0].end - node->cells[0].next;
-        asks = claim(run, node, node->left > run->low_water ? run->low_water : node->left - first_cell, INFINITY);
+        asks = claim(run, node, node->left > node->low_water ? node->low_water : node->left - first_cell, INFINITY);
     }
     if (node->closed) {
         claim(run, node, 0, INFINITY);
@@ -241,8 +251,8 @@ static void
 answer(struct run *run, const struct message *request)
 {
     const struct simulation *setup = run->setup;
-    int64_t left = setup->plan->chunks - run->next;
-    int64_t span = policy_span(left, (int64_t)setup->nodes * setup->node_workers, setup->node_workers);
+    int64_t workers = (int64_t)setup->nodes * setup->node_workers;
+    int64_t span = policy_span(setup->plan, run->next, workers, setup->node_workers);
     count_request(run, request->time);
     run->root_free = fmax(run->root_free, request->time) + setup->service_seconds;
     double way = request->node == 0 ? 0 : setup->way_seconds * uniform(run);
@@ -258,10 +268,7 @@ take_answer(struct run *run, const struct message *message)
 {
     struct node *node = &run->nodes[message->node];
     claim(run, node, 0, message->time); /* what was claimed before the answer came */
-    if (message->span.next < message->span.end) {
-        node->cells[node->cell_count++] = message->span;
-        node->left += message->span.end - message->span.next;
-    }
+    refill(run, node, message->span);
     node->closed = message->closed;
     go_on(run, message->node, message->time);
 }
@@ -280,9 +287,7 @@ start(struct run *run)
         node->slowness = 1 + setup->speed_spread * (2 * uniform(run) - 1);
         policy_first_span(setup->plan->chunks, (int64_t)i * setup->node_workers, setup->node_workers, &first.next,
                           &first.end);
-        if (first.next < first.end)
-            node->cells[node->cell_count++] = first;
-        node->left = first.end - first.next;
+        refill(run, node, first);
         go_on(run, i, 0);
     }
 }
@@ -291,17 +296,14 @@ bool
 simulate(const struct simulation *setup, struct simulation_result *result)
 {
     struct run run = {.setup = setup, .result = result, .random = setup->seed, .second = -1};
-    const struct plan_chunk first = plan_at(setup->plan, 0);
     const struct plan_chunk longest = plan_at(setup->plan, setup->plan->reversed ? setup->plan->chunks - 1 : 0);
     *result = (struct simulation_result){.longest_chunk = plan_chunk_seconds(setup->plan, &longest)};
     run.nodes = calloc((size_t)setup->nodes, sizeof *run.nodes);
     run.free = calloc((size_t)setup->nodes * (size_t)setup->node_workers, sizeof *run.free);
     run.messages = calloc((size_t)setup->nodes, sizeof *run.messages);
     bool good = run.nodes && run.free && run.messages;
-    if (good) {
-        run.low_water = policy_low_water(setup->node_workers, plan_chunk_seconds(setup->plan, &first));
+    if (good)
         start(&run);
-    }
     while (good && run.message_count > 0) {
         struct message message = receive(&run);
         if (message.answer)
