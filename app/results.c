@@ -51,7 +51,7 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
         const struct plan_class *class = &plan->classes[0];
         holder->class = (struct store_class){class->tasks,       class->first_position,  class->first_chunk,
                                              class->chunks,      class->tasks_per_chunk, class->cost.flops,
-                                             class->input_bytes, class->output_bytes};
+                                             class->input_bytes, class->output_bytes,    NULL};
     }
     parameters_format(job->kernel, &map->request.problem, holder->parameters, sizeof holder->parameters);
     spec->path = job->command->output(job->options);
@@ -220,18 +220,19 @@ enum sheaf_status
 results_open(struct job *job, struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
+    struct store_place *result_places = NULL; // no output is grouped here: it stays NULL
     if (job->place.rank == 0) {
         struct spec_holder holder;
         struct store_spec spec;
         fill_spec(job, &holder, &spec);
-        status = store_build(&spec, &job->map.store, error);
+        status = store_build(&spec, &job->map.store, &result_places, error);
         free(holder.names);
     }
     status = comm_agree(job->comm, status, error);
     if (status)
         return status;
     comm_broadcast(job->comm, &job->map.store, sizeof job->map.store);
-    status = comm_agree(job->comm, store_attach(&job->map.store, &job->store, error), error);
+    status = comm_agree(job->comm, store_attach(&job->map.store, result_places, &job->store, error), error);
     if (status)
         return status;
 

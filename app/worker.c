@@ -279,11 +279,14 @@ chunk_commit(struct engine *engine, struct slot *slot)
     if (!status) {
         record->state = RECORD_DONE;
         record->sequence = atomic_fetch_add(&setup->queue->sequence, 1) + 1;
-        if (setup->on_root_node)
-            status = store_commit_chunk(engine->store, slot->chunk.chunk, slot->chunk.first, slot->status, slot->info,
-                                        record, &error);
-        else if (!post_commit(engine, slot))
+        if (setup->on_root_node) {
+            status = store_write_status(engine->store, slot->chunk.first, slot->chunk.count, slot->status, slot->info,
+                                        &error);
+            if (!status)
+                status = store_commit_chunk(engine->store, slot->chunk.chunk, record, &error);
+        } else if (!post_commit(engine, slot)) {
             return SHEAF_INTERRUPTED;
+        }
     }
     if (status) {
         queue_fail(setup->queue, &error);

@@ -25,7 +25,7 @@ struct record_chunk {
     uint8_t reserved0;
     uint16_t attempts;
     uint32_t class_index;
-    int64_t first;
+    int64_t first; /**< position, counted over all classes */
     uint32_t count;
     uint32_t failed;
     uint32_t run;

@@ -16,18 +16,24 @@ enum { PIECE_BYTES = 256 * 1024 };
 
 struct store {
     struct store_map map;
+    const struct store_place *places;
     int descriptor;
 };
 
 enum sheaf_status
-store_attach(const struct store_map *map, struct store **store, struct sheaf_error *error)
+store_attach(const struct store_map *map, const struct store_place *places, struct store **store,
+             struct sheaf_error *error)
 {
     struct stat about;
 
+    *store = NULL;
+    if (map->places_bytes > 0 && !places)
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: opened without the places of its results", map->path);
     *store = malloc(sizeof **store);
     if (!*store)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to open it", map->path);
     (*store)->map = *map;
+    (*store)->places = places;
     const char *path = map->temporary[0] ? map->temporary : map->path;
     enum sheaf_status status = file_open_write(path, map->on_nfs, &(*store)->descriptor, error);
     if (status == SHEAF_OK && (fstat((*store)->descriptor, &about) != 0 || about.st_size < map->bytes)) {
@@ -111,31 +117,80 @@ check_rows(const struct store *store, const char *what, int64_t first, int64_t c
     return SHEAF_OK;
 }
 
-enum sheaf_status
-store_write(struct store *store, int output, int64_t first, int64_t count, const void *bytes,
-            struct record_digest *digest, struct sheaf_error *error)
+/* Write and hash bytes that lie side by side in the file. */
+static enum sheaf_status
+write_span(struct store *store, int64_t offset, const char *from, int64_t left, struct record_digest *digest,
+           struct sheaf_error *error)
 {
-    const struct store_map *map = &store->map;
-    const char *from = bytes;
-    int64_t rows;
+    enum sheaf_status status = SHEAF_OK;
 
-    if (output < 0 || output >= map->output_count || !store_output_entries(&map->outputs[output], &rows))
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: there is no output %d", map->path, output);
-    enum sheaf_status status = check_rows(store, map->outputs[output].name, first, count, rows, error);
-    if (status != SHEAF_OK)
-        return status;
-    int64_t offset = map->output_offsets[output] + first * map->output_task_bytes[output];
-    int64_t left = count * map->output_task_bytes[output];
     while (left > 0 && status == SHEAF_OK) {
         size_t piece = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
         if (digest)
             record_digest_add(digest, from, piece);
-        status = file_write(store->descriptor, map->path, offset, from, piece, error);
+        status = file_write(store->descriptor, store->map.path, offset, from, piece, error);
         from += piece;
         offset += (int64_t)piece;
         left -= (int64_t)piece;
     }
     return status;
+}
+
+/* The places of a grouped output, one a task. */
+static const struct store_place *
+places_of(const struct store *store, int output)
+{
+    const struct store_place *places = store->places;
+
+    for (int i = 0; i < output; i++)
+        if (store->map.outputs[i].grouped)
+            places += store->map.tasks;
+    return places;
+}
+
+/* Tasks whose places adjoin are written in one go: tiny results of a class mostly do. */
+static enum sheaf_status
+write_grouped(struct store *store, int output, int64_t task, int64_t count, const char *from,
+              struct record_digest *digest, struct sheaf_error *error)
+{
+    const struct store_map *map = &store->map;
+    const struct store_place *places = places_of(store, output), *end = places + task + count;
+    enum sheaf_status status = SHEAF_OK;
+
+    for (const struct store_place *place = places + task; place < end && status == SHEAF_OK;) {
+        const int64_t offset = place->offset;
+        int64_t bytes = 0;
+        do {
+            if (place->bytes < 0 ||
+                (place->bytes > 0 && (place->offset < 1 || place->bytes > map->bytes - place->offset)))
+                return sheaf_fail(error, SHEAF_INTERNAL, "%s: the place of task %lld in %s is not in the file",
+                                  map->path, (long long)(place - places), map->outputs[output].name);
+            bytes += place->bytes;
+            place++;
+        } while (place < end && place->offset == offset + bytes);
+        status = write_span(store, offset, from, bytes, digest, error);
+        from += bytes;
+    }
+    return status;
+}
+
+enum sheaf_status
+store_write(struct store *store, int output, int64_t task, int64_t count, const void *bytes,
+            struct record_digest *digest, struct sheaf_error *error)
+{
+    const struct store_map *map = &store->map;
+    int64_t rows = map->tasks;
+
+    if (output < 0 || output >= map->output_count ||
+        (!map->outputs[output].grouped && !store_output_entries(&map->outputs[output], &rows)))
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: there is no output %d", map->path, output);
+    enum sheaf_status status = check_rows(store, map->outputs[output].name, task, count, rows, error);
+    if (status != SHEAF_OK)
+        return status;
+    if (map->outputs[output].grouped)
+        return write_grouped(store, output, task, count, bytes, digest, error);
+    int64_t task_bytes = map->output_task_bytes[output];
+    return write_span(store, map->output_offsets[output] + task * task_bytes, bytes, count * task_bytes, digest, error);
 }
 
 static enum sheaf_status
@@ -157,24 +212,25 @@ store_start_chunk(struct store *store, int64_t chunk, struct record_chunk *recor
 }
 
 enum sheaf_status
-store_commit_chunk(struct store *store, int64_t chunk, int64_t first_task, const uint8_t *status, const int32_t *info,
-                   struct record_chunk *record, struct sheaf_error *error)
+store_write_status(struct store *store, int64_t task, int64_t count, const uint8_t *status, const int32_t *info,
+                   struct sheaf_error *error)
 {
     const struct store_map *map = &store->map;
-    int64_t count = record->count;
 
-    enum sheaf_status result = check_rows(store, "chunks", chunk, 1, map->chunks, error);
+    enum sheaf_status result = check_rows(store, "status", task, count, map->tasks, error);
     if (result == SHEAF_OK)
-        result = check_rows(store, "status", first_task, count, map->tasks, error);
+        result = file_write(store->descriptor, map->path, map->status_offset + task, status, (size_t)count, error);
     if (result == SHEAF_OK)
-        result =
-            file_write(store->descriptor, map->path, map->status_offset + first_task, status, (size_t)count, error);
-    if (result == SHEAF_OK)
-        result = file_write(store->descriptor, map->path, map->info_offset + first_task * (int64_t)sizeof *info, info,
+        result = file_write(store->descriptor, map->path, map->info_offset + task * (int64_t)sizeof *info, info,
                             (size_t)count * sizeof *info, error);
-    if (result == SHEAF_OK)
-        result = write_record(store, chunk, record, error);
     return result;
+}
+
+enum sheaf_status
+store_commit_chunk(struct store *store, int64_t chunk, struct record_chunk *record, struct sheaf_error *error)
+{
+    enum sheaf_status status = check_rows(store, "chunks", chunk, 1, store->map.chunks, error);
+    return status == SHEAF_OK ? write_record(store, chunk, record, error) : status;
 }
 
 enum sheaf_status

@@ -22,13 +22,16 @@ struct store_output {
     char name[STORE_NAME_BYTES]; /**< without the leading slash */
     struct sheaf_array_map array;
     bool shared; /**< one entry for all tasks (sheaf make ...:shared): not part of any chunk */
+    /** Classes differ in its core: a group with a dataset a task, not one dataset. Of array.core only ndim counts then. */
+    bool grouped;
 };
 
 /** A class of tasks as the file notes it. */
 struct store_class {
-    int64_t tasks, first_position, first_chunk, chunks, tasks_per_chunk;
+    int64_t tasks, first_position, first_chunk, chunks, tasks_per_chunk; /**< positions count class after class */
     double flops;
     int64_t input_bytes, output_bytes;
+    const struct sheaf_shape *output_shapes; /**< a task's, one an output of the spec; NULL where none is grouped */
 };
 
 /** Everything that is fixed when a results file is created. Pointers are the caller's. */
@@ -41,7 +44,7 @@ struct store_spec {
     char *const *arguments; /**< the command line */
     uint64_t seed;
     int64_t tasks, chunks;
-    const char *names; /**< one a task, each ending with NUL; NULL: tasks have none */
+    const char *names; /**< one a task, each ending with NUL; NULL: tasks have none (nothing can be grouped then) */
     int64_t names_bytes;
     int64_t grid_bytes, grid_flops, grid_tasks;
     struct sheaf_shape lead; /**< of all outputs */
@@ -51,6 +54,12 @@ struct store_spec {
     const struct store_output *outputs;
     int class_count;
     const struct store_class *classes;
+    const int64_t *order; /**< the task of each position, class after class; NULL: position and task are the same */
+};
+
+/** Where a task's result lies in the file. */
+struct store_place {
+    int64_t offset, bytes; /**< offset -1 where it has no bytes */
 };
 
 /** A results file, described: plain data that may be copied and sent. */
@@ -63,7 +72,8 @@ struct store_map {
     int output_count;
     struct store_output outputs[STORE_OUTPUTS_MAX];
     int64_t output_offsets[STORE_OUTPUTS_MAX];
-    int64_t output_task_bytes[STORE_OUTPUTS_MAX];
+    int64_t output_task_bytes[STORE_OUTPUTS_MAX]; /**< of outputs that are not grouped */
+    int64_t places_bytes; /**< of a place for each grouped output and task; 0: no output is grouped */
     int64_t status_offset, info_offset, chunks_offset, runs_offset, hosts_offset, marks_offset;
     bool in_memory; /**< memory file system: writing never blocks */
     bool on_nfs;    /**< results are opened with O_DSYNC */
@@ -79,18 +89,25 @@ struct store_map {
 enum sheaf_status store_check_target(const char *path, bool overwrite, int64_t bytes, const struct source_map *operands,
                                      int operand_count, struct sheaf_error *error);
 
-/** Bytes that a results file will take, metadata estimated from above. @return SHEAF_BAD_DATA on overflow */
+/**
+ * Bytes that a results file will take, metadata estimated from above.
+ * @return SHEAF_BAD_DATA on overflow, and where the names of tasks cannot all name datasets of one group
+ */
 enum sheaf_status store_size(const struct store_spec *spec, int64_t *bytes, struct sheaf_error *error);
 
 /**
  * Build the results file under a temporary name, reserve its space, sync it, rename it to its name.
  * On failure nothing is left behind and an existing target is untouched. Not collective.
- * @return SHEAF_OK; SHEAF_NO_OUTPUT, SHEAF_IO_ERROR
+ * @param[out] places  map->places_bytes of them: for each grouped output, in order, one a task; free() is the caller's.
+ *                     NULL where no output is grouped
+ * @return SHEAF_OK; SHEAF_NO_OUTPUT, SHEAF_IO_ERROR; what store_size returns
  */
-enum sheaf_status store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error);
+enum sheaf_status store_create(const struct store_spec *spec, struct store_map *map, struct store_place **places,
+                               struct sheaf_error *error);
 
 /** The first half of store_create: the file is complete, but for its reserved space and its name. */
-enum sheaf_status store_build(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error);
+enum sheaf_status store_build(const struct store_spec *spec, struct store_map *map, struct store_place **places,
+                              struct sheaf_error *error);
 
 /** Remove a file that was built and will not be settled. Harmless afterwards. */
 void store_abandon(const struct store_map *map);
@@ -112,28 +129,35 @@ struct store_settlement {
  */
 enum sheaf_status store_settle(struct store *store, struct store_settlement *settlement, struct sheaf_error *error);
 
-enum sheaf_status store_attach(const struct store_map *map, struct store **store, struct sheaf_error *error);
+/** Open for writing. @param[in] places  what store_build gave; has to outlive the store; NULL where the map says 0 bytes */
+enum sheaf_status store_attach(const struct store_map *map, const struct store_place *places, struct store **store,
+                               struct sheaf_error *error);
 
 /** Close and free. @return SHEAF_IO_ERROR where closing reports a failed write; NULL is a no-op */
 enum sheaf_status store_detach(struct store *store, struct sheaf_error *error);
 
-/** Write result bytes of tasks [first, first + count) of one output, adding them to digest (may be NULL) in pieces while
- *  they are warm. A shared output: first 0, count 1. May block where the map says neither in_memory. */
-enum sheaf_status store_write(struct store *store, int output, int64_t first, int64_t count, const void *bytes,
+/**
+ * Write result bytes of tasks [task, task + count) of one output, adding them to digest (may be NULL) in pieces while
+ * they are warm. A shared output: task 0, count 1. May block where the map does not say in_memory.
+ * @param[in] bytes  the tasks' results one after the other; of a grouped output each is as long as its place
+ */
+enum sheaf_status store_write(struct store *store, int output, int64_t task, int64_t count, const void *bytes,
                               struct record_digest *digest, struct sheaf_error *error);
 
 /** Write the record of a chunk that is starting (state STARTED): sealed here. */
 enum sheaf_status store_start_chunk(struct store *store, int64_t chunk, struct record_chunk *record,
                                     struct sheaf_error *error);
 
+/** Write the status and info rows of tasks [task, task + count): all of a chunk's before it is committed. */
+enum sheaf_status store_write_status(struct store *store, int64_t task, int64_t count, const uint8_t *status,
+                                     const int32_t *info, struct sheaf_error *error);
+
 /**
- * Commit a chunk whose result bytes are written: status and info rows, then the record, sealed here.
- * @param[in]     first_task  row of the first task in status and info
- * @param[in]     status,info record->count entries; already part of record->result_checksum
- * @param[in,out] record      complete but for its checksum
+ * Commit a chunk whose result bytes, status and info rows are written.
+ * @param[in,out] record  complete but for its checksum: sealed here; result_checksum covers status and info too
  */
-enum sheaf_status store_commit_chunk(struct store *store, int64_t chunk, int64_t first_task, const uint8_t *status,
-                                     const int32_t *info, struct record_chunk *record, struct sheaf_error *error);
+enum sheaf_status store_commit_chunk(struct store *store, int64_t chunk, struct record_chunk *record,
+                                     struct sheaf_error *error);
 
 /** Read the status and info rows of tasks [first, first + count). */
 enum sheaf_status store_read_status(struct store *store, int64_t first, int64_t count, uint8_t *status, int32_t *info,
@@ -157,7 +181,7 @@ enum sheaf_status store_sync(struct store *store, struct sheaf_error *error);
 enum sheaf_status store_write_mark(struct store *store, uint32_t host, struct record_mark *mark,
                                    struct sheaf_error *error);
 
-/** What a results file holds, for `sheaf info FILE`. */
+/** What a results file holds, for `sheaf info FILE`. Of grouped outputs neither type, core nor places are read. */
 struct store_summary {
     struct store_map map;
     char program[32], kernel[64], signature[256], parameters[512], version[32], created[32];

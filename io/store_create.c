@@ -1,6 +1,8 @@
 #include "file.h"
 #include "store.h"
+#include "store_building.h"
 #include "store_layout.h"
+#include "store_spec.h"
 #include "store_target.h"
 
 #include <dirent.h>
@@ -11,99 +13,29 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DATASETS_MAX = STORE_TABLE_COUNT + STORE_OUTPUTS_MAX };
-
-/* Where the bytes of a dataset lie. */
-struct extent {
-    const char *name;
-    int64_t offset, bytes;
-};
-
-/* A results file that is being built. */
-struct build {
-    const struct store_spec *spec;
-    hid_t file, group;
-    struct extent extents[DATASETS_MAX];
-    int extent_count;
-    struct sheaf_error *error;
-};
-
-/* To be called right after the HDF5 function that failed. */
+/* Add a dataset of its own type and axes. */
 static enum sheaf_status
-fail_build(const struct build *build, const char *what)
+add_dataset(struct store_building *building, hid_t parent, const char *name, hid_t type, int ndim,
+            const hsize_t *extent, const void *contents, int64_t *offset)
 {
-    char reason[HDF5_GUARD_REASON_TEXT];
-    return sheaf_fail(build->error, SHEAF_NO_OUTPUT, "%s: cannot build the results file at %s: %s", build->spec->path,
-                      what, hdf5_guard_reason(reason));
-}
+    struct store_form form;
 
-static enum sheaf_status
-check_spec(const struct store_spec *spec, struct sheaf_error *error)
-{
-    if (spec->output_count < 0 || spec->output_count > STORE_OUTPUTS_MAX || spec->tasks < 0 || spec->chunks < 0)
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: a results file of %d outputs, %lld tasks, %lld chunks",
-                          spec->path, spec->output_count, (long long)spec->tasks, (long long)spec->chunks);
-    for (int i = 0; i < spec->output_count; i++) {
-        const struct store_output *output = &spec->outputs[i];
-        int64_t entries;
-        if (!store_output_entries(output, &entries) || (!output->shared && entries != spec->tasks))
-            return sheaf_fail(error, SHEAF_INTERNAL, "%s: output %s does not have the file's %lld tasks", spec->path,
-                              output->name, (long long)spec->tasks);
-        if (output->name[0] == '\0' || strchr(output->name, '/') || strcmp(output->name, "sheaf") == 0)
-            return sheaf_fail(error, SHEAF_INTERNAL, "%s: an output cannot be named \"%s\"", spec->path, output->name);
-    }
-    return SHEAF_OK;
-}
-
-/*
- * Create a dataset with all its space, write its contents where there are any, note where it lies.
- * Without rows it has no space, and its offset is -1.
- */
-static enum sheaf_status
-add_dataset(struct build *build, hid_t parent, const char *name, hid_t type, int ndim, const hsize_t *extent,
-            const void *contents, int64_t *offset)
-{
-    enum sheaf_status status = SHEAF_OK;
-    hid_t space = H5Screate_simple(ndim, extent, NULL), creation = H5Pcreate(H5P_DATASET_CREATE), dataset = -1;
-    int64_t bytes = type < 0 ? 0 : (int64_t)H5Tget_size(type);
-
-    for (int i = 0; i < ndim; i++)
-        bytes *= (int64_t)extent[i];
-    if (ndim == 0 && space >= 0) {
-        H5Sclose(space);
-        space = H5Screate(H5S_SCALAR);
-    }
-    if (type < 0 || space < 0 || creation < 0 || H5Pset_layout(creation, H5D_CONTIGUOUS) < 0 ||
-        H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY) < 0 || H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER) < 0 ||
-        (dataset = H5Dcreate2(parent, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT)) < 0 ||
-        (contents && bytes > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, contents) < 0))
-        status = fail_build(build, name);
-    if (status == SHEAF_OK) {
-        haddr_t address = bytes > 0 ? H5Dget_offset(dataset) : HADDR_UNDEF;
-        *offset = address == HADDR_UNDEF ? -1 : (int64_t)address;
-        if (bytes > 0 && *offset < 0)
-            status = fail_build(build, name);
-        else if (bytes > 0)
-            build->extents[build->extent_count++] = (struct extent){name, *offset, bytes};
-    }
-    if (dataset >= 0 && H5Dclose(dataset) < 0 && status == SHEAF_OK)
-        status = fail_build(build, name);
-    if (creation >= 0)
-        H5Pclose(creation);
-    if (space >= 0)
-        H5Sclose(space);
+    enum sheaf_status status = store_form_open(&form, type, ndim, extent)
+                                   ? store_building_add(building, parent, H5P_DEFAULT, name, &form, contents, offset)
+                                   : store_building_fail(building, name);
+    store_form_close(&form);
     return status;
 }
 
 static enum sheaf_status
-add_table(struct build *build, enum store_table table, const void *contents, int64_t *offset)
+add_table(struct store_building *building, enum store_table table, const void *contents, int64_t *offset)
 {
     hid_t type = store_table_type(table);
-    const hsize_t rows = (hsize_t)store_table_rows(build->spec, table);
+    const hsize_t rows = (hsize_t)store_table_rows(building->spec, table);
     int64_t unused;
 
-    enum sheaf_status status =
-        add_dataset(build, build->group, store_table_name(table), type, 1, &rows, contents, offset ? offset : &unused);
+    enum sheaf_status status = add_dataset(building, building->group, store_table_name(table), type, 1, &rows, contents,
+                                           offset ? offset : &unused);
     if (type >= 0)
         H5Tclose(type);
     return status;
@@ -111,15 +43,15 @@ add_table(struct build *build, enum store_table table, const void *contents, int
 
 /* Add an attribute to /sheaf; closes type and space. */
 static enum sheaf_status
-add_attribute(struct build *build, const char *name, hid_t type, hid_t space, const void *value)
+add_attribute(struct store_building *building, const char *name, hid_t type, hid_t space, const void *value)
 {
     enum sheaf_status status = SHEAF_OK;
     hid_t attribute = -1;
 
     if (type < 0 || space < 0 ||
-        (attribute = H5Acreate2(build->group, name, type, space, H5P_DEFAULT, H5P_DEFAULT)) < 0 ||
+        (attribute = H5Acreate2(building->group, name, type, space, H5P_DEFAULT, H5P_DEFAULT)) < 0 ||
         H5Awrite(attribute, type, value) < 0)
-        status = fail_build(build, name);
+        status = store_building_fail(building, name);
     if (attribute >= 0)
         H5Aclose(attribute);
     if (space >= 0)
@@ -130,25 +62,25 @@ add_attribute(struct build *build, const char *name, hid_t type, hid_t space, co
 }
 
 static enum sheaf_status
-add_number(struct build *build, const char *name, int64_t value)
+add_number(struct store_building *building, const char *name, int64_t value)
 {
-    return add_attribute(build, name, hdf5_guard_type_to(SHEAF_I64), H5Screate(H5S_SCALAR), &value);
+    return add_attribute(building, name, hdf5_guard_type_to(SHEAF_I64), H5Screate(H5S_SCALAR), &value);
 }
 
 static enum sheaf_status
-add_text(struct build *build, const char *name, const char *value)
+add_text(struct store_building *building, const char *name, const char *value)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
 
     if (type >= 0)
         H5Tset_size(type, strlen(value) + 1);
-    return add_attribute(build, name, type, H5Screate(H5S_SCALAR), value);
+    return add_attribute(building, name, type, H5Screate(H5S_SCALAR), value);
 }
 
 static enum sheaf_status
-add_attributes(struct build *build)
+add_attributes(struct store_building *building)
 {
-    const struct store_spec *spec = build->spec;
+    const struct store_spec *spec = building->spec;
     enum sheaf_status status = SHEAF_OK;
     struct tm date;
     char created[32];
@@ -168,12 +100,12 @@ add_attributes(struct build *build)
                    {"grid_tasks", spec->grid_tasks}};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts && status == SHEAF_OK; i++)
-        status = add_text(build, texts[i].name, texts[i].value);
+        status = add_text(building, texts[i].name, texts[i].value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == SHEAF_OK; i++)
-        status = add_number(build, numbers[i].name, numbers[i].value);
+        status = add_number(building, numbers[i].name, numbers[i].value);
     if (status == SHEAF_OK && spec->lead.ndim > 0) {
         const hsize_t count = (hsize_t)spec->lead.ndim;
-        status = add_attribute(build, "lead", hdf5_guard_type_to(SHEAF_I64), H5Screate_simple(1, &count, NULL),
+        status = add_attribute(building, "lead", hdf5_guard_type_to(SHEAF_I64), H5Screate_simple(1, &count, NULL),
                                spec->lead.extent);
     }
     return status;
@@ -230,9 +162,9 @@ fill_operand_row(const struct source_map *map, struct store_operand_row *row)
 
 /* The tables that are complete when the file is built. */
 static enum sheaf_status
-add_fixed_tables(struct build *build)
+add_fixed_tables(struct store_building *building)
 {
-    const struct store_spec *spec = build->spec;
+    const struct store_spec *spec = building->spec;
     enum sheaf_status status = SHEAF_OK;
     char *command = join_words(store_table_rows(spec, STORE_COMMAND), spec->argument_count, argument_word, spec);
     char *outputs = join_words(store_table_rows(spec, STORE_OUTPUTS), spec->output_count, output_word, spec);
@@ -240,7 +172,7 @@ add_fixed_tables(struct build *build)
     struct store_class_row *classes = calloc((size_t)spec->class_count + 1, sizeof *classes);
 
     if (!command || !outputs || !operands || !classes) {
-        status = sheaf_fail(build->error, SHEAF_NO_RESOURCES, "%s: no memory to build the results file", spec->path);
+        status = sheaf_fail(building->error, SHEAF_NO_RESOURCES, "%s: no memory to build the results file", spec->path);
         goto cleanup;
     }
     for (int i = 0; i < spec->operand_count; i++)
@@ -264,9 +196,11 @@ add_fixed_tables(struct build *build)
     } fixed[] = {
         {STORE_COMMAND, command}, {STORE_OUTPUTS, outputs}, {STORE_OPERANDS, operands}, {STORE_CLASSES, classes}};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed && status == SHEAF_OK; i++)
-        status = add_table(build, fixed[i].table, fixed[i].contents, NULL);
+        status = add_table(building, fixed[i].table, fixed[i].contents, NULL);
+    if (status == SHEAF_OK && spec->order)
+        status = add_table(building, STORE_ORDER, spec->order, NULL);
     if (status == SHEAF_OK && spec->names_bytes > 0)
-        status = add_table(build, STORE_NAMES, spec->names, NULL);
+        status = add_table(building, STORE_NAMES, spec->names, NULL);
 cleanup:
     free(classes);
     free(operands);
@@ -276,7 +210,7 @@ cleanup:
 }
 
 static enum sheaf_status
-add_running_tables(struct build *build, struct store_map *map)
+add_running_tables(struct store_building *building, struct store_map *map)
 {
     enum sheaf_status status = SHEAF_OK;
     const struct {
@@ -287,105 +221,94 @@ add_running_tables(struct build *build, struct store_map *map)
                    {STORE_HOSTS, &map->hosts_offset},   {STORE_MARKS, &map->marks_offset}};
 
     for (size_t i = 0; i < sizeof running / sizeof *running && status == SHEAF_OK; i++)
-        status = add_table(build, running[i].table, NULL, running[i].offset);
+        status = add_table(building, running[i].table, NULL, running[i].offset);
+    return status;
+}
+
+/* An output that is one dataset, leading axes first. */
+static enum sheaf_status
+add_stacked(struct store_building *building, const struct store_output *output, int64_t *offset)
+{
+    const struct sheaf_shape *core = &output->array.core;
+    hsize_t extent[2 * SHEAF_NDIM_MAX];
+    int ndim = output->shared ? 0 : output->array.lead.ndim;
+    hid_t type = hdf5_guard_type_to(output->array.type);
+
+    for (int j = 0; j < ndim; j++)
+        extent[j] = (hsize_t)output->array.lead.extent[j];
+    for (int j = 0; j < core->ndim; j++)
+        extent[ndim++] = (hsize_t)core->extent[j];
+    enum sheaf_status status = add_dataset(building, building->file, output->name, type, ndim, extent, NULL, offset);
+    if (type >= 0)
+        H5Tclose(type);
     return status;
 }
 
 static enum sheaf_status
-add_outputs(struct build *build, struct store_map *map)
+add_outputs(struct store_building *building, struct store_map *map, struct store_place *places)
 {
     enum sheaf_status status = SHEAF_OK;
 
-    for (int i = 0; i < build->spec->output_count && status == SHEAF_OK; i++) {
-        const struct store_output *output = &build->spec->outputs[i];
-        const struct sheaf_shape *core = &output->array.core;
-        hsize_t extent[2 * SHEAF_NDIM_MAX];
-        int ndim = output->shared ? 0 : output->array.lead.ndim;
-        hid_t type = hdf5_guard_type_to(output->array.type);
-
-        for (int j = 0; j < ndim; j++)
-            extent[j] = (hsize_t)output->array.lead.extent[j];
-        for (int j = 0; j < core->ndim; j++)
-            extent[ndim++] = (hsize_t)core->extent[j];
-        status = add_dataset(build, build->file, output->name, type, ndim, extent, NULL, &map->output_offsets[i]);
+    for (int i = 0; i < building->spec->output_count && status == SHEAF_OK; i++) {
+        const struct store_output *output = &building->spec->outputs[i];
         map->outputs[i] = *output;
-        sheaf_shape_bytes(core, output->array.type, &map->output_task_bytes[i]);
-        if (type >= 0)
-            H5Tclose(type);
+        if (output->grouped) {
+            map->output_offsets[i] = -1;
+            status = store_building_add_group(building, i, places);
+            places += map->tasks;
+        } else {
+            sheaf_shape_bytes(&output->array.core, output->array.type, &map->output_task_bytes[i]);
+            status = add_stacked(building, output, &map->output_offsets[i]);
+        }
     }
     return status;
 }
 
-/* The whole file, closed again; what it holds is in build->extents. */
+/* The whole file, closed again; what it holds is in building->extents. */
 static enum sheaf_status
-build_hdf5(struct build *build, const char *temporary, struct store_map *map)
+build_hdf5(struct store_building *building, struct store_map *map, struct store_place *places)
 {
     enum sheaf_status status = SHEAF_OK;
     hid_t access;
 
     hdf5_guard_start();
-    build->file = build->group = H5I_INVALID_HID;
+    building->file = building->group = H5I_INVALID_HID;
     access = hdf5_guard_file_access();
     /* a threshold of 1 would align the library's own small blocks too, in quadratic time */
     if (access < 0 || H5Pset_alignment(access, STORE_ALIGNMENT, STORE_ALIGNMENT) < 0 ||
-        (build->file = H5Fcreate(temporary, H5F_ACC_EXCL, H5P_DEFAULT, access)) < 0 ||
-        (build->group = H5Gcreate2(build->file, "sheaf", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) < 0)
-        status = fail_build(build, "its beginning");
+        (building->file = H5Fcreate(map->temporary, H5F_ACC_EXCL, H5P_DEFAULT, access)) < 0 ||
+        (building->group = H5Gcreate2(building->file, "sheaf", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) < 0)
+        status = store_building_fail(building, "its beginning");
     if (status == SHEAF_OK)
-        status = add_attributes(build);
+        status = add_attributes(building);
     if (status == SHEAF_OK)
-        status = add_fixed_tables(build);
+        status = add_fixed_tables(building);
     if (status == SHEAF_OK)
-        status = add_running_tables(build, map);
+        status = add_running_tables(building, map);
     if (status == SHEAF_OK)
-        status = add_outputs(build, map);
+        status = add_outputs(building, map, places);
     if (access >= 0)
         H5Pclose(access);
-    if (build->group >= 0)
-        H5Gclose(build->group);
-    if (build->file >= 0 && H5Fclose(build->file) < 0 && status == SHEAF_OK)
-        status = fail_build(build, "its end");
+    if (building->group >= 0)
+        H5Gclose(building->group);
+    if (building->file >= 0 && H5Fclose(building->file) < 0 && status == SHEAF_OK)
+        status = store_building_fail(building, "its end");
     return status;
-}
-
-static int
-compare_extents(const void *a, const void *b)
-{
-    int64_t left = ((const struct extent *)a)->offset, right = ((const struct extent *)b)->offset;
-    return (left > right) - (left < right);
-}
-
-/* All writing goes by these offsets, past the library: so they are checked, not believed. */
-static enum sheaf_status
-check_extents(struct build *build, int64_t file_bytes)
-{
-    int64_t end = 1;
-
-    qsort(build->extents, (size_t)build->extent_count, sizeof *build->extents, compare_extents);
-    for (int i = 0; i < build->extent_count; i++) {
-        const struct extent *extent = &build->extents[i];
-        if (extent->offset < end || extent->bytes > file_bytes - extent->offset)
-            return sheaf_fail(build->error, SHEAF_INTERNAL,
-                              "%s: the HDF5 library placed %s at %lld, over another dataset or past the end",
-                              build->spec->path, extent->name, (long long)extent->offset);
-        end = extent->offset + extent->bytes;
-    }
-    return SHEAF_OK;
 }
 
 /* What the closed file turned out to be. */
 static enum sheaf_status
-examine_file(struct build *build, struct store_map *map)
+examine_file(struct store_building *building, struct store_map *map)
 {
-    struct sheaf_error *error = build->error;
-    const char *path = build->spec->path;
+    struct sheaf_error *error = building->error;
+    const char *path = building->spec->path;
     struct file_system system;
     struct stat about;
 
     if (stat(map->temporary, &about) != 0)
         return sheaf_fail(error, SHEAF_IO_ERROR, "%s: cannot examine the new file: %m", path);
     map->bytes = about.st_size;
-    enum sheaf_status status = check_extents(build, map->bytes);
+    enum sheaf_status status = store_building_check(building, map->bytes);
     if (status == SHEAF_OK)
         status = file_system_of(map->temporary, &system, error);
     if (status == SHEAF_OK) {
@@ -417,15 +340,61 @@ remove_leftovers(const char *directory, const char *prefix)
         closedir(listing);
 }
 
-enum sheaf_status
-store_build(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error)
+/* Memory for what is found out while the file is built; names are known to fit since store_size. */
+static enum sheaf_status
+prepare(struct store_building *building, struct store_map *map, struct store_place **places)
 {
-    struct build build = {.spec = spec, .error = error};
-    char directory[STORE_PATH_BYTES], host[65] = "";
+    const struct store_spec *spec = building->spec;
+    int64_t grouped = store_spec_grouped(spec);
+    size_t results = (size_t)(grouped * spec->tasks);
+
+    map->places_bytes = (int64_t)(results * sizeof **places);
+    building->extents = malloc((STORE_TABLE_COUNT + STORE_OUTPUTS_MAX + results) * sizeof *building->extents);
+    if (grouped > 0)
+        *places = malloc((results + 1) * sizeof **places);
+    if (!building->extents || (grouped > 0 && !*places))
+        return sheaf_fail(building->error, SHEAF_NO_RESOURCES, "%s: no memory to build the results file", spec->path);
+    return grouped > 0 ? store_names_split(spec, &building->names, building->error) : SHEAF_OK;
+}
+
+/* Give the file its temporary name, which tells whose it is. */
+static void
+choose_temporary(struct store_map *map, const char *directory)
+{
+    char host[65] = "";
+
+    gethostname(host, sizeof host - 1);
+    int length = snprintf(map->temporary, sizeof map->temporary, "%s.partial-%s-", map->path, host);
+    remove_leftovers(directory, map->temporary);
+    snprintf(map->temporary + length, sizeof map->temporary - (size_t)length, "%ld", (long)getpid());
+}
+
+static enum sheaf_status
+build_file(struct store_building *building, const char *directory, struct store_map *map, struct store_place **places)
+{
+    enum sheaf_status status = prepare(building, map, places);
+    if (status != SHEAF_OK)
+        return status;
+    choose_temporary(map, directory);
+    status = build_hdf5(building, map, *places);
+    if (status == SHEAF_OK)
+        status = examine_file(building, map);
+    if (status != SHEAF_OK)
+        store_abandon(map);
+    return status;
+}
+
+enum sheaf_status
+store_build(const struct store_spec *spec, struct store_map *map, struct store_place **places,
+            struct sheaf_error *error)
+{
+    struct store_building building = {.spec = spec, .error = error};
+    char directory[STORE_PATH_BYTES];
     int64_t bytes;
 
     memset(map, 0, sizeof *map);
-    enum sheaf_status status = check_spec(spec, error);
+    *places = NULL;
+    enum sheaf_status status = store_spec_check(spec, error);
     if (status == SHEAF_OK)
         status = store_target_resolve(spec->path, map->path, sizeof map->path, directory, sizeof directory, error);
     if (status == SHEAF_OK)
@@ -438,33 +407,37 @@ store_build(const struct store_spec *spec, struct store_map *map, struct sheaf_e
     map->chunks = spec->chunks;
     map->output_count = spec->output_count;
     map->overwrite = spec->overwrite;
-
-    gethostname(host, sizeof host - 1);
-    int length = snprintf(map->temporary, sizeof map->temporary, "%s.partial-%s-", map->path, host);
-    remove_leftovers(directory, map->temporary);
-    snprintf(map->temporary + length, sizeof map->temporary - (size_t)length, "%ld", (long)getpid());
-    status = build_hdf5(&build, map->temporary, map);
-    if (status == SHEAF_OK)
-        status = examine_file(&build, map);
-    if (status != SHEAF_OK)
-        store_abandon(map);
+    status = build_file(&building, directory, map, places);
+    store_names_free(&building.names);
+    free(building.extents);
+    if (status != SHEAF_OK) {
+        free(*places);
+        *places = NULL;
+    }
     return status;
 }
 
 enum sheaf_status
-store_create(const struct store_spec *spec, struct store_map *map, struct sheaf_error *error)
+store_create(const struct store_spec *spec, struct store_map *map, struct store_place **places,
+             struct sheaf_error *error)
 {
     struct store *store = NULL;
     struct store_settlement settlement;
-    enum sheaf_status status = store_build(spec, map, error);
+    enum sheaf_status status = store_build(spec, map, places, error);
     if (status != SHEAF_OK)
         return status;
-    status = store_attach(map, &store, error);
+    status = store_attach(map, *places, &store, error);
     if (status == SHEAF_OK)
         status = store_settle(store, &settlement, error);
     enum sheaf_status closed = store_detach(store, status == SHEAF_OK ? error : NULL);
     if (status != SHEAF_OK)
         store_abandon(map);
     map->temporary[0] = '\0';
-    return status != SHEAF_OK ? status : closed;
+    if (status == SHEAF_OK)
+        status = closed;
+    if (status != SHEAF_OK) {
+        free(*places);
+        *places = NULL;
+    }
+    return status;
 }

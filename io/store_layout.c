@@ -136,6 +136,7 @@ static const struct table {
     [STORE_OUTPUTS] = {"outputs", 1, NULL, SHEAF_U8},
     [STORE_OPERANDS] = {"operands", sizeof(struct store_operand_row), operand_fields, SHEAF_U8},
     [STORE_CLASSES] = {"classes", sizeof(struct store_class_row), class_fields, SHEAF_U8},
+    [STORE_ORDER] = {"order", 8, NULL, SHEAF_I64},
     [STORE_NAMES] = {"names", 1, NULL, SHEAF_U8},
 };
 

@@ -56,7 +56,8 @@ enum store_table {
     STORE_OUTPUTS,
     STORE_OPERANDS,
     STORE_CLASSES,
-    STORE_NAMES, /**< only where tasks have names; the last one */
+    STORE_ORDER, /**< only where positions are not tasks; the first one that may be missing */
+    STORE_NAMES, /**< only where tasks have names */
     STORE_TABLE_COUNT
 };
 

@@ -118,7 +118,7 @@ read_attributes(struct store_reading *reading)
 }
 
 enum sheaf_status
-store_reading_find(const struct store_reading *reading, const char *path, struct store_place *place)
+store_reading_find(const struct store_reading *reading, const char *path, struct store_found *found)
 {
     bool ok = false, swapped = false;
     hsize_t extent[H5S_MAX_RANK];
@@ -127,21 +127,21 @@ store_reading_find(const struct store_reading *reading, const char *path, struct
     if (hdf5_guard_open_dataset(reading->file, path, reading->path, &dataset, NULL) != SHEAF_OK)
         return store_reading_fail(reading, path);
     hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset), creation = H5Dget_create_plist(dataset);
-    place->ndim = space < 0 ? -1 : H5Sget_simple_extent_dims(space, extent, NULL);
-    if (type >= 0 && place->ndim >= 0 && creation >= 0 && H5Pget_layout(creation) == H5D_CONTIGUOUS) {
+    found->ndim = space < 0 ? -1 : H5Sget_simple_extent_dims(space, extent, NULL);
+    if (type >= 0 && found->ndim >= 0 && creation >= 0 && H5Pget_layout(creation) == H5D_CONTIGUOUS) {
         int64_t bytes = 0;
         haddr_t offset = H5Dget_offset(dataset);
-        place->element_bytes = H5Tget_size(type);
-        place->typed = hdf5_guard_type_from(type, &place->type, &swapped) && !swapped;
-        place->offset = offset == HADDR_UNDEF ? -1 : (int64_t)offset;
-        bytes = (int64_t)place->element_bytes;
+        found->element_bytes = H5Tget_size(type);
+        found->typed = hdf5_guard_type_from(type, &found->type, &swapped) && !swapped;
+        found->offset = offset == HADDR_UNDEF ? -1 : (int64_t)offset;
+        bytes = (int64_t)found->element_bytes;
         ok = true;
-        for (int i = 0; i < place->ndim; i++) {
-            place->extent[i] = (int64_t)extent[i];
-            ok = ok && sheaf_multiply(bytes, place->extent[i], &bytes);
+        for (int i = 0; i < found->ndim; i++) {
+            found->extent[i] = (int64_t)extent[i];
+            ok = ok && sheaf_multiply(bytes, found->extent[i], &bytes);
         }
-        ok = ok && (bytes == 0 || (place->offset >= 0 && place->offset <= reading->file_bytes &&
-                                   bytes <= reading->file_bytes - place->offset));
+        ok = ok && (bytes == 0 || (found->offset >= 0 && found->offset <= reading->file_bytes &&
+                                   bytes <= reading->file_bytes - found->offset));
     }
     if (creation >= 0)
         H5Pclose(creation);
@@ -153,10 +153,30 @@ store_reading_find(const struct store_reading *reading, const char *path, struct
     return ok ? SHEAF_OK : store_reading_fail(reading, path);
 }
 
+/* @param[in] rows  that it has to have; -1: any number */
+static enum sheaf_status
+find_table(struct store_reading *reading, enum store_table table, int64_t rows)
+{
+    struct store_found found;
+    char path[64];
+
+    snprintf(path, sizeof path, "/sheaf/%s", store_table_name(table));
+    enum sheaf_status status = store_reading_find(reading, path, &found);
+    if (status != SHEAF_OK)
+        return status;
+    if (found.ndim != 1 || found.element_bytes != store_table_row_bytes(table) ||
+        (rows >= 0 && found.extent[0] != rows))
+        return store_reading_fail(reading, path);
+    reading->tables[table].offset = found.offset;
+    reading->tables[table].rows = found.extent[0];
+    return SHEAF_OK;
+}
+
 static enum sheaf_status
 find_tables(struct store_reading *reading)
 {
     struct store_map *map = &reading->summary->map;
+    enum sheaf_status status = SHEAF_OK;
     const int64_t expected[STORE_TABLE_COUNT] = {
         [STORE_STATUS] = map->tasks, [STORE_INFO] = map->tasks,    [STORE_CHUNKS] = map->chunks,
         [STORE_RUNS] = RECORD_RUNS,  [STORE_HOSTS] = RECORD_HOSTS, [STORE_MARKS] = RECORD_HOSTS,
@@ -164,41 +184,40 @@ find_tables(struct store_reading *reading)
         [STORE_CLASSES] = -1,
     };
 
-    for (int i = 0; i < STORE_NAMES; i++) {
-        enum store_table table = (enum store_table)i;
-        struct store_place place;
-        char path[64];
-        snprintf(path, sizeof path, "/sheaf/%s", store_table_name(table));
-        enum sheaf_status status = store_reading_find(reading, path, &place);
-        if (status != SHEAF_OK)
-            return status;
-        if (place.ndim != 1 || place.element_bytes != store_table_row_bytes(table) ||
-            (expected[i] >= 0 && place.extent[0] != expected[i]))
-            return store_reading_fail(reading, path);
-        reading->tables[i].offset = place.offset;
-        reading->tables[i].rows = place.extent[0];
-    }
+    for (int i = 0; i < STORE_ORDER && status == SHEAF_OK; i++)
+        status = find_table(reading, (enum store_table)i, expected[i]);
+    reading->tables[STORE_ORDER].offset = -1;
+    if (status == SHEAF_OK && H5Lexists(reading->group, store_table_name(STORE_ORDER), H5P_DEFAULT) > 0)
+        status = find_table(reading, STORE_ORDER, map->tasks);
     map->status_offset = reading->tables[STORE_STATUS].offset;
     map->info_offset = reading->tables[STORE_INFO].offset;
     map->chunks_offset = reading->tables[STORE_CHUNKS].offset;
     map->runs_offset = reading->tables[STORE_RUNS].offset;
     map->hosts_offset = reading->tables[STORE_HOSTS].offset;
     map->marks_offset = reading->tables[STORE_MARKS].offset;
-    return SHEAF_OK;
+    return status;
+}
+
+hid_t
+store_reading_open_group(const struct store_reading *reading, const char *path)
+{
+    H5L_info_t link;
+
+    if (H5Lget_info(reading->file, path, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
+        return H5I_INVALID_HID;
+    return H5Gopen2(reading->file, path, H5P_DEFAULT);
 }
 
 enum sheaf_status
 store_reading_open(struct store_reading *reading)
 {
-    H5L_info_t link;
-
     reading->file = reading->group = H5I_INVALID_HID;
     enum sheaf_status status =
         hdf5_guard_open(reading->summary->map.path, reading->path, &reading->file, reading->error);
     if (status != SHEAF_OK)
         return status;
-    if (H5Lget_info(reading->file, "sheaf", &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD ||
-        (reading->group = H5Gopen2(reading->file, "sheaf", H5P_DEFAULT)) < 0)
+    reading->group = store_reading_open_group(reading, "sheaf");
+    if (reading->group < 0)
         status = sheaf_fail(reading->error, SHEAF_BAD_DATA,
                             "%s: is HDF5, but no results file of Sheaf's: it has no /sheaf", reading->path);
     if (status == SHEAF_OK)

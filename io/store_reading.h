@@ -11,7 +11,7 @@
 #include "store_layout.h"
 
 /** Where a dataset lies, its type and its axes. */
-struct store_place {
+struct store_found {
     int64_t offset; /**< -1: it has no bytes */
     size_t element_bytes;
     enum sheaf_type type;
@@ -27,7 +27,7 @@ struct store_reading {
     int64_t file_bytes;
     hid_t file, group; /**< group: /sheaf */
     struct {
-        int64_t offset, rows; /**< offset -1: no rows */
+        int64_t offset, rows; /**< offset -1: no rows, or no such table */
     } tables[STORE_TABLE_COUNT];
     struct store_summary *summary;
     struct sheaf_error *error;
@@ -42,8 +42,11 @@ enum sheaf_status store_reading_open(struct store_reading *reading);
 /** Close it in the library. */
 void store_reading_close(struct store_reading *reading);
 
+/** Open a group, reached by no link that leads elsewhere. @return H5Gclose is the caller's; negative: no such group */
+hid_t store_reading_open_group(const struct store_reading *reading, const char *path);
+
 /** Find a contiguous dataset all of whose bytes are in the file. */
-enum sheaf_status store_reading_find(const struct store_reading *reading, const char *path, struct store_place *place);
+enum sheaf_status store_reading_find(const struct store_reading *reading, const char *path, struct store_found *found);
 
 /**
  * Read a whole table by offset; the file may be closed in the library.

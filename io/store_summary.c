@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CHUNKS_AT_ONCE = 1024, STATUS_AT_ONCE = 64 * 1024, COMMAND_MAX = 16 << 20 };
+enum { CHUNKS_AT_ONCE = 1024, STATUS_AT_ONCE = 64 * 1024, ORDER_AT_ONCE = 4096, COMMAND_MAX = 16 << 20 };
 
 static enum sheaf_status
 take_operand(const struct store_reading *reading, struct store_operand_row *row, struct source_map *map)
@@ -111,20 +111,18 @@ read_command(struct store_reading *reading)
     return status;
 }
 
-/* `sheaf make` writes one output an operand, which is shared where the operand is; elsewhere outputs have the lead. */
+/*
+ * One dataset for all tasks. `sheaf make` writes one output an operand, which is shared where the operand is; elsewhere
+ * outputs have the lead.
+ */
 static enum sheaf_status
-take_output(struct store_reading *reading, const char *name, int index)
+take_stacked(const struct store_reading *reading, const char *path, int index)
 {
     struct store_summary *summary = reading->summary;
     struct store_map *map = &summary->map;
     struct store_output *output = &map->outputs[index];
-    char path[STORE_NAME_BYTES + 1];
-    struct store_place place;
+    struct store_found place;
 
-    if (strlen(name) >= sizeof output->name)
-        return store_reading_fail(reading, "/sheaf/outputs");
-    strcpy(output->name, name);
-    snprintf(path, sizeof path, "/%s", name);
     enum sheaf_status status = store_reading_find(reading, path, &place);
     if (status != SHEAF_OK)
         return status;
@@ -142,7 +140,28 @@ take_output(struct store_reading *reading, const char *name, int index)
     map->output_offsets[index] = place.offset;
     if (!sheaf_shape_bytes(&output->array.core, place.type, &map->output_task_bytes[index]))
         return store_reading_fail(reading, path);
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+take_output(struct store_reading *reading, const char *name, int index)
+{
+    struct store_map *map = &reading->summary->map;
+    struct store_output *output = &map->outputs[index];
+    char path[STORE_NAME_BYTES + 1];
+
+    if (strlen(name) >= sizeof output->name)
+        return store_reading_fail(reading, "/sheaf/outputs");
+    strcpy(output->name, name);
+    snprintf(path, sizeof path, "/%s", name);
     map->output_count = index + 1;
+    hid_t group = store_reading_open_group(reading, path);
+    if (group < 0)
+        return take_stacked(reading, path, index);
+    H5Gclose(group);
+    output->grouped = true;
+    output->array.lead = reading->summary->lead;
+    map->output_offsets[index] = -1;
     return SHEAF_OK;
 }
 
@@ -206,6 +225,31 @@ count_tasks(struct store_reading *reading, int64_t first, int64_t count)
     return SHEAF_OK;
 }
 
+/* The same of positions [first, first + count), whose tasks /sheaf/order tells where they are others. */
+static enum sheaf_status
+count_positions(struct store_reading *reading, int64_t first, int64_t count)
+{
+    const int64_t offset = reading->tables[STORE_ORDER].offset, tasks = reading->summary->map.tasks;
+    enum sheaf_status status = SHEAF_OK;
+    int64_t order[ORDER_AT_ONCE];
+
+    if (offset < 0)
+        return count_tasks(reading, first, count);
+    for (int64_t done = 0; done < count && status == SHEAF_OK;) {
+        int64_t piece = count - done < ORDER_AT_ONCE ? count - done : ORDER_AT_ONCE;
+        status = file_read(reading->descriptor, reading->path, offset + (first + done) * (int64_t)sizeof *order, order,
+                           (size_t)piece * sizeof *order, reading->error);
+        for (int64_t at = 0, next; at < piece && status == SHEAF_OK; at = next) {
+            for (next = at + 1; next < piece && order[next] == order[next - 1] + 1;)
+                next++;
+            bool inside = order[at] >= 0 && order[at] <= tasks - (next - at);
+            status = inside ? count_tasks(reading, order[at], next - at) : store_reading_fail(reading, "/sheaf/order");
+        }
+        done += piece;
+    }
+    return status;
+}
+
 static enum sheaf_status
 count_chunks(struct store_reading *reading)
 {
@@ -222,16 +266,16 @@ count_chunks(struct store_reading *reading)
                       records, (size_t)count * sizeof *records, reading->error);
         for (int64_t i = 0; i < count && status == SHEAF_OK; i++) {
             const struct record_chunk *record = &records[i];
-            /* with several classes positions are not tasks: not counted before /sheaf/order is read here */
             bool inside = record->first >= 0 && record->first <= summary->map.tasks &&
-                          record->count <= summary->map.tasks - record->first && record->class_index == 0;
+                          record->count <= summary->map.tasks - record->first &&
+                          record->class_index < reading->tables[STORE_CLASSES].rows;
             if (!record_chunk_valid(record, first + i) || !inside)
                 continue;
             summary->chunks_started += record->state == RECORD_STARTED;
             if (record->state != RECORD_DONE)
                 continue;
             summary->chunks_done++;
-            status = count_tasks(reading, record->first, record->count);
+            status = count_positions(reading, record->first, record->count);
         }
     }
     free(records);

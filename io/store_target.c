@@ -2,6 +2,8 @@
 #include "file.h"
 #include "store.h"
 #include "store_layout.h"
+#include "store_names.h"
+#include "store_spec.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,6 +13,9 @@
 enum {
     METADATA_BYTES = 64 * 1024,       /* headers, groups, attributes of a file with no outputs */
     OUTPUT_METADATA_BYTES = 2 * 1024, /* and of each output */
+    ENTRY_METADATA_BYTES = 768,       /* and of each dataset in a group: its header, its link at half-filled nodes */
+    GROUP_METADATA_BYTES = 2 * 1024,  /* and of each group within it */
+    NAME_COPIES = 4,                  /* of a link's name: heaps grow by doubling, and leave the old ones behind */
 };
 
 enum sheaf_status
@@ -122,6 +127,8 @@ store_table_rows(const struct store_spec *spec, enum store_table table)
         for (int i = 0; i < spec->output_count; i++)
             rows += (int64_t)strlen(spec->outputs[i].name) + 1;
         return rows;
+    case STORE_ORDER:
+        return spec->order ? spec->tasks : 0;
     case STORE_NAMES:
         return spec->names_bytes;
     case STORE_OPERANDS:
@@ -141,24 +148,61 @@ store_output_entries(const struct store_output *output, int64_t *entries)
     return output->shared || sheaf_shape_count(&output->array.lead, entries);
 }
 
+/* Add the datasets of a grouped output, one a task; false on overflow. */
+static bool
+add_grouped(int64_t *sum, const struct store_spec *spec, int output, const struct store_names *names)
+{
+    bool fits = true;
+
+    for (int i = 0; i < spec->class_count && fits; i++) {
+        const struct store_class *class = &spec->classes[i];
+        int64_t bytes = 0, all;
+        fits = sheaf_shape_bytes(&class->output_shapes[output], spec->outputs[output].array.type, &bytes);
+        /* alignment skips up to a page; what is smaller shares a block with others, whose rest it may not fit */
+        int64_t skipped = bytes < STORE_ALIGNMENT ? bytes : STORE_ALIGNMENT;
+        fits = fits && !__builtin_add_overflow(bytes, skipped + ENTRY_METADATA_BYTES, &bytes) &&
+               sheaf_multiply(class->tasks, bytes, &all) && !__builtin_add_overflow(*sum, all, sum);
+    }
+    return fits && add_aligned(sum, names->groups + 1, GROUP_METADATA_BYTES) &&
+           add_aligned(sum, names->text_bytes, NAME_COPIES);
+}
+
+/* Add an output; false on overflow. */
+static bool
+add_output(int64_t *sum, const struct store_spec *spec, int output, const struct store_names *names)
+{
+    const struct sheaf_array_map *array = &spec->outputs[output].array;
+    int64_t entries, entry_bytes;
+
+    if (spec->outputs[output].grouped)
+        return add_grouped(sum, spec, output, names);
+    return store_output_entries(&spec->outputs[output], &entries) &&
+           sheaf_shape_bytes(&array->core, array->type, &entry_bytes) && add_aligned(sum, entries, entry_bytes) &&
+           add_aligned(sum, 1, OUTPUT_METADATA_BYTES);
+}
+
 enum sheaf_status
 store_size(const struct store_spec *spec, int64_t *bytes, struct sheaf_error *error)
 {
     bool fits = true;
+    struct store_names names = {.of = NULL};
     size_t text = strlen(spec->kernel) + strlen(spec->signature) + strlen(spec->parameters) + strlen(spec->version) +
                   strlen(spec->program);
 
+    if (store_spec_grouped(spec) > 0) {
+        enum sheaf_status status = store_spec_check(spec, error);
+        if (status == SHEAF_OK)
+            status = store_names_split(spec, &names, error);
+        store_names_free(&names);
+        if (status != SHEAF_OK)
+            return status;
+    }
     *bytes = METADATA_BYTES + (int64_t)text;
     for (int i = 0; i < STORE_TABLE_COUNT; i++)
         fits = fits && add_aligned(bytes, store_table_rows(spec, (enum store_table)i),
                                    (int64_t)store_table_row_bytes((enum store_table)i));
-    for (int i = 0; i < spec->output_count; i++) {
-        const struct store_output *output = &spec->outputs[i];
-        int64_t entries, entry_bytes;
-        fits = fits && store_output_entries(output, &entries) &&
-               sheaf_shape_bytes(&output->array.core, output->array.type, &entry_bytes) &&
-               add_aligned(bytes, entries, entry_bytes) && add_aligned(bytes, 1, OUTPUT_METADATA_BYTES);
-    }
+    for (int i = 0; i < spec->output_count; i++)
+        fits = fits && add_output(bytes, spec, i, &names);
     if (!fits)
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: the results would have more bytes than 64 bits can count",
                           spec->path);

@@ -152,7 +152,9 @@ create_store(const char *path, const struct sheaf_kernel *kernel, const struct p
                                     .outputs = outputs,
                                     .class_count = 1,
                                     .classes = &row};
-    test_ok(store_create(&spec, map, &error), &error);
+    struct store_place *places;
+    test_ok(store_create(&spec, map, &places, &error), &error);
+    assert_null(places);
 }
 
 void
@@ -178,7 +180,7 @@ fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, int64
     test_ok(signature_match(kernel, &request.problem, labels, &error), &error);
     test_ok(plan_build(kernel, 1, &request, false, &fixture->plan, &error), &error);
     create_store("results.h5", kernel, fixture->plan, &request.problem, &fixture->store_map);
-    test_ok(store_attach(&fixture->store_map, &fixture->store, &error), &error);
+    test_ok(store_attach(&fixture->store_map, NULL, &fixture->store, &error), &error);
 }
 
 void
@@ -203,7 +205,7 @@ fixture_write_dataset(const char *path, int64_t tasks, int64_t n)
     request.problem.outputs[0] = (struct sheaf_array){SHEAF_F64, {.ndim = 1, .extent = {n}}};
     test_ok(plan_build(&fixture_twice, 1, &request, false, &plan, &error), &error);
     create_store(path, &fixture_twice, plan, &request.problem, &map);
-    test_ok(store_attach(&map, &store, &error), &error);
+    test_ok(store_attach(&map, NULL, &store, &error), &error);
     for (int64_t t = 0; t < tasks; t++) {
         generate_fill(&generate, t, 0, n, x);
         test_ok(store_write(store, 0, t, 1, x, NULL, &error), &error);

@@ -313,7 +313,7 @@ misplace(int64_t *offset)
     const int64_t kept = *offset;
     test_ok(store_detach(fixture.store, &error), &error);
     *offset = -(INT64_C(1) << 40);
-    test_ok(store_attach(&fixture.store_map, &fixture.store, &error), &error);
+    test_ok(store_attach(&fixture.store_map, NULL, &fixture.store, &error), &error);
     *offset = kept;
 }
 

@@ -133,7 +133,9 @@ example_commit(struct store *store, int64_t chunk, uint32_t run, struct record_d
     record.state = RECORD_DONE;
     record.sequence = (uint64_t)chunk + 1;
     if (result_status == SHEAF_OK)
-        result_status = store_commit_chunk(store, chunk, first, status, info, &record, error);
+        result_status = store_write_status(store, first, count, status, info, error);
+    if (result_status == SHEAF_OK)
+        result_status = store_commit_chunk(store, chunk, &record, error);
     return result_status;
 }
 

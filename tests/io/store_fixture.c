@@ -15,12 +15,13 @@ make(const char *path)
     struct record_mark mark = {.run = 0, .sequence = 6};
     struct record_digest *digest = record_digest_create();
     struct store *store = NULL;
+    struct store_place *places = NULL;
     struct store_map map;
     uint32_t row;
 
-    enum sheaf_status status = digest ? store_create(&spec, &map, &error) : SHEAF_NO_RESOURCES;
+    enum sheaf_status status = digest ? store_create(&spec, &map, &places, &error) : SHEAF_NO_RESOURCES;
     if (status == SHEAF_OK)
-        status = store_attach(&map, &store, &error);
+        status = store_attach(&map, places, &store, &error);
     if (status == SHEAF_OK)
         status = store_enter_hosts(store, 1, (const char(*)[RECORD_HOST_BYTES])run.host, &row, &error);
     if (status == SHEAF_OK)
@@ -34,6 +35,7 @@ make(const char *path)
         status = store_write_mark(store, row, &mark, &error);
     if (store && store_detach(store, &error) != SHEAF_OK)
         status = SHEAF_IO_ERROR;
+    free(places);
     record_digest_destroy(digest);
     return status;
 }

@@ -10,6 +10,7 @@
 
 static struct sheaf_error error;
 static struct store_map map;
+static struct store_place *places; /* stays NULL: nothing is grouped in the example */
 static struct record_digest *digest;
 
 static int
@@ -33,8 +34,8 @@ create_and_attach(const char *path)
     struct store_spec spec = example_spec(path);
 
     spec.overwrite = true;
-    test_ok(store_create(&spec, &map, &error), &error);
-    test_ok(store_attach(&map, &store, &error), &error);
+    test_ok(store_create(&spec, &map, &places, &error), &error);
+    test_ok(store_attach(&map, places, &store, &error), &error);
     return store;
 }
 
@@ -83,9 +84,9 @@ a_file_is_settled_while_it_is_written(void **state)
     struct store *store = NULL;
 
     (void)state;
-    test_ok(store_build(&spec, &map, &error), &error);
+    test_ok(store_build(&spec, &map, &places, &error), &error);
     assert_int_not_equal(access("settled.h5", F_OK), 0);
-    test_ok(store_attach(&map, &store, &error), &error);
+    test_ok(store_attach(&map, places, &store, &error), &error);
     test_ok(example_commit(store, 0, 0, digest, &error), &error);
     test_ok(store_settle(store, &settlement, &error), &error);
     test_ok(example_commit(store, 1, 0, digest, &error), &error);
@@ -99,7 +100,7 @@ a_file_is_settled_while_it_is_written(void **state)
     test_ok(store_detach(store, &error), &error);
     unlink("settled.h5");
 
-    test_ok(store_build(&spec, &map, &error), &error);
+    test_ok(store_build(&spec, &map, &places, &error), &error);
     store_abandon(&map);
     assert_int_equal(count_files("settled.h5"), 0);
 }
@@ -113,7 +114,7 @@ a_new_file_is_whole(void **state)
 
     (void)state;
     test_ok(store_size(&spec, &most, &error), &error);
-    test_ok(store_create(&spec, &map, &error), &error);
+    test_ok(store_create(&spec, &map, &places, &error), &error);
     assert_int_equal(count_files("new.h5"), 1);
     assert_int_equal(stat("new.h5", &about), 0);
     assert_int_equal(about.st_size, map.bytes);
@@ -198,8 +199,8 @@ large_writes_are_hashed_whole(void **state)
     spec.tasks = TASKS;
     spec.outputs = &output;
     spec.output_count = 1;
-    test_ok(store_create(&spec, &map, &error), &error);
-    test_ok(store_attach(&map, &store, &error), &error);
+    test_ok(store_create(&spec, &map, &places, &error), &error);
+    test_ok(store_attach(&map, places, &store, &error), &error);
     record_digest_reset(digest);
     test_ok(store_write(store, 0, 0, 1, bytes, digest, &error), &error);
     test_ok(store_write(store, 0, 1, 2, bytes + BYTES, digest, &error), &error);
@@ -232,8 +233,8 @@ rows_outside_are_refused(void **state)
     test_error(store_write(store, 2, 1, 1, result, NULL, &error), SHEAF_INTERNAL, &error, "of once, which has 1");
     test_error(store_start_chunk(store, EXAMPLE_CHUNKS, &record, &error), SHEAF_INTERNAL, &error,
                "rows 7 to 7 of chunks, which has 7");
-    test_error(store_commit_chunk(store, -1, 0, status, info, &record, &error), SHEAF_INTERNAL, &error, "of chunks");
-    test_error(store_commit_chunk(store, 0, 43, status, info, &record, &error), SHEAF_INTERNAL, &error,
+    test_error(store_commit_chunk(store, -1, &record, &error), SHEAF_INTERNAL, &error, "of chunks");
+    test_error(store_write_status(store, 43, 8, status, info, &error), SHEAF_INTERNAL, &error,
                "rows 43 to 50 of status, which has 50");
     test_error(store_read_status(store, 0, EXAMPLE_TASKS + 1, status, info, &error), SHEAF_INTERNAL, &error,
                "rows 0 to 50 of status");
@@ -306,10 +307,10 @@ a_file_may_have_no_tasks(void **state)
     spec.argument_count = 0;
     spec.output_count = 1;
     spec.outputs = &example_outputs[2];
-    test_ok(store_create(&spec, &map, &error), &error);
+    test_ok(store_create(&spec, &map, &places, &error), &error);
     assert_int_equal(map.status_offset, -1);
     assert_int_equal(map.chunks_offset, -1);
-    test_ok(store_attach(&map, &store, &error), &error);
+    test_ok(store_attach(&map, places, &store, &error), &error);
     test_ok(store_write(store, 0, 0, 1, once, NULL, &error), &error);
     detach(store);
     read_through_library("none.h5", "/once", got);
@@ -412,7 +413,7 @@ a_summary_knows_uneven_sets(void **state)
     spec.operand_count = 1;
     spec.operands = &operand;
     spec.output_count = 2;
-    test_ok(store_create(&spec, &map, &error), &error);
+    test_ok(store_create(&spec, &map, &places, &error), &error);
     test_ok(store_describe("uneven.h5", &summary, &error), &error);
     assert_true(summary.operands[0].uneven);
     assert_true(sheaf_shape_equal(&summary.operands[0].array.core, &operand.array.core));
@@ -532,10 +533,10 @@ an_old_file_stays_until_the_new_is_whole(void **state)
 
     (void)state;
     test_put("old.h5", "x", 1);
-    test_error(store_create(&spec, &map, &error), SHEAF_NO_OUTPUT, &error, "old.h5 exists; give --overwrite");
+    test_error(store_create(&spec, &map, &places, &error), SHEAF_NO_OUTPUT, &error, "old.h5 exists; give --overwrite");
     int old = open("old.h5", O_RDONLY);
     spec.overwrite = true;
-    test_ok(store_create(&spec, &map, &error), &error);
+    test_ok(store_create(&spec, &map, &places, &error), &error);
     /* replaced, not written over: who reads the old one goes on */
     assert_int_equal(read(old, &byte, 1), 1);
     assert_int_equal(read(old, &byte, 1), 0);
@@ -557,7 +558,7 @@ check_failed_build(void)
     limit.rlim_cur = 100000;
     if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
         return 2;
-    if (store_create(&spec, &map, &error) != SHEAF_NO_OUTPUT)
+    if (store_create(&spec, &map, &places, &error) != SHEAF_NO_OUTPUT)
         return 3;
     if (!strstr(error.text, "failed.h5: cannot build the results file at "))
         return 4;
@@ -581,7 +582,7 @@ static void
 refuse_spec(const struct store_spec *spec, enum sheaf_status expected, const char *part)
 {
     error = (struct sheaf_error){.status = SHEAF_OK};
-    test_error(store_create(spec, &map, &error), expected, &error, part);
+    test_error(store_create(spec, &map, &places, &error), expected, &error, part);
     assert_int_equal(count_files("refused"), 0);
 }
 
@@ -627,16 +628,17 @@ what_is_not_the_file_built_is_not_attached(void **state)
     (void)state;
     detach(create_and_attach("attach.h5"));
     assert_int_equal(truncate("attach.h5", map.bytes - 1), 0);
-    test_error(store_attach(&map, &store, &error), SHEAF_IO_ERROR, &error, "is not the file of ");
+    test_error(store_attach(&map, places, &store, &error), SHEAF_IO_ERROR, &error, "is not the file of ");
     assert_null(store);
     assert_int_equal(remove("attach.h5"), 0);
-    test_error(store_attach(&map, &store, &error), SHEAF_NO_OUTPUT, &error, "attach.h5: cannot open for writing");
+    test_error(store_attach(&map, places, &store, &error), SHEAF_NO_OUTPUT, &error,
+               "attach.h5: cannot open for writing");
     test_ok(store_detach(NULL, &error), &error);
 
     /* a map as a network file system gives it */
     detach(create_and_attach("attach.h5"));
     map.on_nfs = true;
-    test_ok(store_attach(&map, &store, &error), &error);
+    test_ok(store_attach(&map, places, &store, &error), &error);
     test_ok(store_write(store, 0, 0, 1, result, NULL, &error), &error);
     detach(store);
 }
@@ -650,7 +652,7 @@ check_failed_write(void)
     char expected[100];
 
     signal(SIGXFSZ, SIG_IGN);
-    if (store_attach(&map, &store, &error) != SHEAF_OK || getrlimit(RLIMIT_FSIZE, &limit) != 0)
+    if (store_attach(&map, places, &store, &error) != SHEAF_OK || getrlimit(RLIMIT_FSIZE, &limit) != 0)
         return 1;
     limit.rlim_cur = 1;
     if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || store_write(store, 0, 1, 1, result, NULL, &error) != SHEAF_IO_ERROR)
@@ -816,7 +818,8 @@ work_until_killed(int news)
 
     spec.overwrite = true;
     for (;;) {
-        if (store_create(&spec, &own, &error) != SHEAF_OK || store_attach(&own, &store, &error) != SHEAF_OK)
+        if (store_create(&spec, &own, &places, &error) != SHEAF_OK ||
+            store_attach(&own, places, &store, &error) != SHEAF_OK)
             _exit(1);
         for (uint32_t run = 0; run < 100; run++)
             for (int64_t chunk = 0; chunk < EXAMPLE_CHUNKS; chunk++) {
@@ -926,7 +929,7 @@ what_dead_builders_left_is_removed(void **state)
     leave_partial(child, dead);
     leave_partial(getppid(), alive);
     struct store_spec spec = example_spec("leftover.h5");
-    assert_int_equal(store_create(&spec, &map, &error), SHEAF_OK);
+    assert_int_equal(store_create(&spec, &map, &places, &error), SHEAF_OK);
     assert_int_not_equal(access(dead, F_OK), 0);
     assert_int_equal(access(alive, F_OK), 0);
     unlink(alive);
