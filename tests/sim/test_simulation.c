@@ -259,14 +259,15 @@ two_classes_keep_the_bound_in_both_orders(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int k = 0; k < 6; k++) {
-            double workers = 64.0 * nodes[k / 2];
+            int n = nodes[k / 2];
+            double workers = 64.0 * n;
             const int64_t tasks[] = {(int64_t)(workers * cases[i].long_chunks),
                                      (int64_t)(workers * cases[i].short_chunks)};
             const double seconds[] = {cases[i].long_seconds, cases[i].short_seconds};
             struct plan *plan = make_plan(2, tasks, seconds, k % 2);
             char title[80];
             snprintf(title, sizeof title, "%s%s", cases[i].title, k % 2 ? ", reversed" : "");
-            run_unequal(title, plan, nodes[k / 2], cases[i].efficiency);
+            run_unequal(title, plan, n, cases[i].efficiency);
         }
 }
 
