@@ -20,10 +20,12 @@ libopenblas-pthread-dev| library openblas              | openblas (built with pt
 libhdf5-dev            | command h5cc                  | hdf5
 libhwloc-dev           | library hwloc                 | hwloc
 libxxhash-dev          | library libxxhash             | xxhash
+libdeflate-dev         | either libdeflate zlib        | libdeflate (or zlib, which is slower)
 librandom123-dev       | header Random123/threefry.h   | random123'
 
 test_needs='
 libcmocka-dev          | library cmocka                | cmocka
+zlib1g-dev             | library zlib                  | zlib
 python3                | command python3               | python
 python3-numpy          | python numpy                  | scipy-stack
 python3-scipy          | python scipy                  | scipy-stack
@@ -64,6 +66,7 @@ have() {
     command) command -v "$2" >/dev/null ;;
     cmake_version) have_cmake_version "$2" "$3" ;;
     library) pkg-config --exists "$2" 2>/dev/null ;;
+    either) pkg-config --exists "$2" 2>/dev/null || pkg-config --exists "$3" 2>/dev/null ;;
     header) printf '#include <%s>\n' "$2" | ${CC:-cc} -E -o /dev/null -x c - 2>/dev/null ;;
     python) /usr/bin/python3 -c "import $2" 2>/dev/null || python3 -c "import $2" 2>/dev/null ;;
     esac

@@ -96,6 +96,20 @@ new_machine libxxhash-dev libhwloc-dev
 setup
 expect 0 ''
 
+name='one of two libraries is enough'
+new_machine libdeflate-dev
+stand_in pkg-config <<'SH'
+[ "$2" != libdeflate ]
+SH
+setup
+expect 0 ''
+name='neither of two libraries'
+stand_in pkg-config <<'SH'
+[ "$2" != libdeflate ] && [ "$2" != zlib ]
+SH
+setup
+expect 1 'missing: libdeflate-dev'
+
 name='missing for the tests only: the build does not mind'
 new_machine libcmocka-dev
 stand_in pkg-config <<'SH'
