@@ -118,7 +118,10 @@ print_outputs(const struct store_map *map)
 {
     char text[SHEAF_SHAPE_TEXT + 8];
     for (int i = 0; i < map->output_count; i++)
-        printf("  /%-9s %s\n", map->outputs[i].name, summary_format_output(&map->outputs[i], text));
+        if (map->outputs[i].grouped)
+            printf("  /%-9s %lld datasets\n", map->outputs[i].name, (long long)map->tasks);
+        else
+            printf("  /%-9s %s\n", map->outputs[i].name, summary_format_output(&map->outputs[i], text));
 }
 
 static void

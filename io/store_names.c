@@ -78,6 +78,7 @@ check_sorted(const char *const *sorted, int64_t count, int64_t *groups, struct s
 enum sheaf_status
 store_names_split(const struct store_spec *spec, struct store_names *names, struct sheaf_error *error)
 {
+    const char *texts = spec->names ? spec->names : "";
     int64_t count = 0, bytes = spec->names ? spec->names_bytes : 0;
     const char **sorted = NULL;
 
@@ -85,8 +86,8 @@ store_names_split(const struct store_spec *spec, struct store_names *names, stru
     if (!names->of || !(sorted = malloc((size_t)(spec->tasks + 1) * sizeof *sorted)))
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for the names of %lld results", (long long)spec->tasks);
     while (count < spec->tasks && names->text_bytes < bytes) {
-        names->of[count++] = spec->names + names->text_bytes;
-        names->text_bytes += (int64_t)strnlen(spec->names + names->text_bytes, (size_t)(bytes - names->text_bytes)) + 1;
+        names->of[count++] = texts + names->text_bytes;
+        names->text_bytes += (int64_t)strnlen(texts + names->text_bytes, (size_t)(bytes - names->text_bytes)) + 1;
     }
     enum sheaf_status status = SHEAF_OK;
     if (count != spec->tasks || names->text_bytes != bytes)

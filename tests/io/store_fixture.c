@@ -1,5 +1,6 @@
 /* For test_h5py.py: make a results file as a run does, or write out what a source reads.
- * usage: store_fixture make FILE | store_fixture read FILE:/dataset CORE_NDIM [TYPE]  (type, lead, core; then the bytes) */
+ * usage: store_fixture make FILE | store_fixture classes FILE | store_fixture read FILE:/dataset CORE_NDIM [TYPE]  (type, lead, core; then the bytes) */
+#include "store_classes.h"
 #include "store_example.h"
 
 #include <stdlib.h>
@@ -33,6 +34,28 @@ make(const char *path)
         status = store_write_run(store, &run, &error);
     if (status == SHEAF_OK)
         status = store_write_mark(store, row, &mark, &error);
+    if (store && store_detach(store, &error) != SHEAF_OK)
+        status = SHEAF_IO_ERROR;
+    free(places);
+    record_digest_destroy(digest);
+    return status;
+}
+
+/* The file of several classes, all but its last chunk. */
+static enum sheaf_status
+make_classes(const char *path)
+{
+    const struct store_spec spec = classes_spec(path);
+    struct record_digest *digest = record_digest_create();
+    struct store_place *places = NULL;
+    struct store *store = NULL;
+    struct store_map map;
+
+    enum sheaf_status status = digest ? store_create(&spec, &map, &places, &error) : SHEAF_NO_RESOURCES;
+    if (status == SHEAF_OK)
+        status = store_attach(&map, places, &store, &error);
+    for (int64_t chunk = 0; chunk < CLASSES_CHUNKS - 1 && status == SHEAF_OK; chunk++)
+        status = classes_commit(store, chunk, 0, digest, &error);
     if (store && store_detach(store, &error) != SHEAF_OK)
         status = SHEAF_IO_ERROR;
     free(places);
@@ -82,6 +105,8 @@ main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "make") == 0)
         status = make(argv[2]);
+    else if (argc == 3 && strcmp(argv[1], "classes") == 0)
+        status = make_classes(argv[2]);
     else if (argc >= 4 && strcmp(argv[1], "read") == 0)
         status = read_source(argv[2], (int)strtol(argv[3], NULL, 10), argv[4]);
     if (status != SHEAF_OK)

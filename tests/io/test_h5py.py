@@ -21,6 +21,30 @@ TYPES = {"f32": np.dtype("f4"), "f64": np.dtype("f8"), "c64": np.dtype("c8"), "c
 EVERY_TYPE = ("f8", "f4", "f2", "c8", "c16", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 
 
+def check_layout(test, file, path, datasets):
+    """All datasets are contiguous, allocated, never filled, apart from each other, large ones on page borders."""
+    spans = []
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset) and item.size:
+            plist = item.id.get_create_plist()
+            test.assertEqual((plist.get_layout(), plist.get_alloc_time(), plist.get_fill_time()),
+                             (h5py.h5d.CONTIGUOUS, h5py.h5d.ALLOC_TIME_EARLY, h5py.h5d.FILL_TIME_NEVER), name)
+            offset, size = item.id.get_offset(), item.id.get_storage_size()
+            spans.append((offset, offset + size, name))
+            if size >= 4096:
+                test.assertEqual(offset % 4096, 0, name)
+
+    file.visititems(visit)
+    spans.sort()
+    test.assertEqual(len(spans), datasets)
+    for (_, end, name), (start, _, after) in zip(spans, spans[1:]):
+        test.assertLessEqual(end, start, f"{name} and {after}")
+    test.assertLessEqual(spans[-1][1], os.path.getsize(path))
+    with open(path, "rb") as plain:
+        test.assertEqual(plain.read(9), b"\x89HDF\r\n\x1a\n\0", "superblock 0, which every reader knows")
+
+
 class Results(unittest.TestCase):
     """A results file whose last chunk was not computed."""
 
@@ -116,26 +140,64 @@ class Results(unittest.TestCase):
         self.assertEqual((hosts.shape, hosts.dtype, hosts[0]), ((1024,), np.dtype("S64"), b"node0"))
 
     def test_layout(self):
-        spans = []
+        check_layout(self, self.file, self.path, 13)
 
-        def visit(name, item):
-            if isinstance(item, h5py.Dataset):
-                plist = item.id.get_create_plist()
-                self.assertEqual((plist.get_layout(), plist.get_alloc_time(), plist.get_fill_time()),
-                                 (h5py.h5d.CONTIGUOUS, h5py.h5d.ALLOC_TIME_EARLY, h5py.h5d.FILL_TIME_NEVER), name)
-                offset, size = item.id.get_offset(), item.id.get_storage_size()
-                spans.append((offset, offset + size, name))
-                if size >= 4096:
-                    self.assertEqual(offset % 4096, 0, name)
 
-        self.file.visititems(visit)
-        spans.sort()
-        self.assertEqual(len(spans), 13)
-        for (_, end, name), (start, _, after) in zip(spans, spans[1:]):
-            self.assertLessEqual(end, start, f"{name} and {after}")
-        self.assertLessEqual(spans[-1][1], os.path.getsize(self.path))
-        with open(self.path, "rb") as plain:
-            self.assertEqual(plain.read(9), b"\x89HDF\r\n\x1a\n\0", "superblock 0, which every reader knows")
+class Classes(unittest.TestCase):
+    """A results file of three classes, whose last chunk was not computed: outputs in groups beside a stacked one."""
+
+    NAMES = ["b/x", "a", "b/y", "c.d", "a-b", "z/y/\u00e4"]
+    CLASS = [0, 1, 1, 0, 2, 0]
+    ORDER = [0, 3, 5, 1, 2, 4]
+    UNDONE = 4
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="sheaf-test-")
+        cls.path = os.path.join(cls.folder.name, "out.h5")
+        subprocess.run([FIXTURE, "classes", cls.path], check=True)
+        cls.file = h5py.File(cls.path, "r")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.file.close()
+        cls.folder.cleanup()
+
+    def check_group(self, output, dtype, shapes):
+        found = []
+        self.file[output].visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        self.assertEqual(sorted(found), sorted(self.NAMES))
+        for task, name in enumerate(self.NAMES):
+            data, shape = self.file[output][name], shapes[self.CLASS[task]]
+            self.assertEqual((data.shape, data.dtype), (shape, np.dtype(dtype)), name)
+            parts = data[...].ravel().view(data.dtype.char.lower() if data.dtype.kind == "c" else data.dtype)
+            expected = 1000 * task + np.arange(parts.size) if task != self.UNDONE else np.zeros(parts.size)
+            np.testing.assert_array_equal(parts, expected, name)
+
+    def test_groups(self):
+        self.check_group("u", "<f8", [(3, 4), (60, 50), (0, 4)])
+        self.check_group("w", "<c8", [(5,), (7,), (1,)])
+
+    def test_tables_in_the_order_of_tasks(self):
+        sheaf = self.file["sheaf"]
+        expected = 1000.0 * np.arange(6)[:, None] + [0, 1]
+        expected[self.UNDONE] = 0
+        np.testing.assert_array_equal(self.file["s"], expected)
+        np.testing.assert_array_equal(sheaf["status"], [1, 1, 2, 1, 0, 1])
+        np.testing.assert_array_equal(sheaf["info"], [0, 0, 3, 0, 0, 0])
+        self.assertEqual(sheaf["names"][...].tobytes().decode(), "\0".join(self.NAMES) + "\0")
+        self.assertEqual(sheaf["outputs"][...].tobytes(), b"u\0s\0w\0")
+        self.assertEqual((sheaf["order"].shape, sheaf["order"].dtype), ((6,), np.dtype("<i8")))
+        np.testing.assert_array_equal(sheaf["order"], self.ORDER)
+        np.testing.assert_array_equal(sheaf["classes"]["first_position"], [0, 3, 5])
+        np.testing.assert_array_equal(sheaf["classes"]["first_chunk"], [0, 2, 3])
+        np.testing.assert_array_equal(sheaf["chunks"]["first"], [0, 2, 3, 0])
+        np.testing.assert_array_equal(sheaf["chunks"]["class"], [0, 0, 1, 0])
+        np.testing.assert_array_equal(sheaf["chunks"]["failed"], [0, 0, 1, 0])
+
+    def test_layout(self):
+        # one stacked output, 11 datasets in groups that have elements, one that has none
+        check_layout(self, self.file, self.path, len([d for d in self.file["sheaf"].values() if d.size]) + 11 + 1)
 
 
 class Inputs(unittest.TestCase):

@@ -323,6 +323,7 @@ names_that_collide_are_refused(void **state)
     }
     refuse_names("a\0b\0c", 6, SHEAF_INTERNAL, "names of 3 tasks in 6 bytes, not of 6");
     refuse_names("a\0b\0c\0d\0e\0f\0g", 14, SHEAF_INTERNAL, "names of 6 tasks in 14 bytes");
+    refuse_names("a\0b\0c\0d\0e\0f", 11, SHEAF_INTERNAL, "names of 6 tasks in 11 bytes"); /* without the last NUL */
     refuse_names(NULL, 0, SHEAF_INTERNAL, "names of 0 tasks");
 }
 

@@ -53,6 +53,14 @@ class Info(SheafTest):
         for word in ("(m,k),(k,n)->(m,n)", "/result", "f32 f64 c64 c128"):
             self.assertIn(word, out)
 
+    def test_results_file_with_a_dataset_a_task(self):
+        self.write("in.h5", a=np.ones((5, 3, 3)))
+        self.sheaf("run", "copy", "in.h5:/a", "-o", "out.h5", ranks=0)
+        with h5py.File(self.path("out.h5"), "r+") as file:
+            del file["result"]
+            file.create_group("result")
+        self.assertRegex(self.sheaf("info", "out.h5", ranks=0).out, r"(?m)^  /result +5 datasets$")
+
     def test_results_file(self):
         self.write("in.h5", a=np.ones((5, 3, 3)))
         self.sheaf("run", "inv", "in.h5:/a", "-o", "out.h5", code=1, ranks=2)
