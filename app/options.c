@@ -62,7 +62,7 @@ static const struct command_text {
      "Compute a kernel for every task and write the results to a new HDF5 file.\v"
      "An operand is FILE.h5:/path (the last axes are a matrix, those before them count tasks; a single matrix is "
      "shared "
-     "by all tasks), FILE.h5:/path[first:end:step] (some of its tasks, by Python's rules), or generated: "
+     "by all tasks), FILE.h5:/path[first:end:step] or [entry] (some of its tasks, by Python's rules), or generated: "
      "random:2000x2000, "
      "normal:, ones:, zeros:, range:, with :f32|f64|c64|c128 and "
      ":shared "

@@ -327,6 +327,16 @@ hdf5_guard_type_stored(enum sheaf_type type, bool swapped)
     return make_type(type, swapped);
 }
 
+/* NumPy's bool as h5py writes it. */
+static bool
+is_boolean(hid_t type)
+{
+    signed char no = -1, yes = -1;
+
+    return H5Tget_class(type) == H5T_ENUM && H5Tget_size(type) == 1 && H5Tget_nmembers(type) == 2 &&
+           H5Tenum_valueof(type, "FALSE", &no) >= 0 && H5Tenum_valueof(type, "TRUE", &yes) >= 0 && no == 0 && yes == 1;
+}
+
 bool
 hdf5_guard_type_from(hid_t from, enum sheaf_type *type, bool *swapped)
 {
@@ -343,7 +353,9 @@ hdf5_guard_type_from(hid_t from, enum sheaf_type *type, bool *swapped)
             return true;
         }
     }
-    return false;
+    *type = SHEAF_U8;
+    *swapped = false;
+    return is_boolean(from);
 }
 
 char *

@@ -65,7 +65,8 @@ enum sheaf_status hdf5_guard_open_dataset(hid_t file, const char *path, const ch
 bool hdf5_guard_is_own(hid_t file, hid_t dataset);
 
 /**
- * The element type of a dataset's type.
+ * The element type of a dataset's type; of h5py's booleans u8.
+ * @param[out] type     undefined where it is none of ours, as is `swapped`
  * @param[out] swapped  it is big-endian
  * @return whether it is one of ours
  */
@@ -77,7 +78,7 @@ char *hdf5_guard_type_format(hid_t type, char text[HDF5_GUARD_TYPE_TEXT]);
 /** @return an HDF5 type with the bytes of ours, little-endian; H5Tclose is the caller's. Negative on failure */
 hid_t hdf5_guard_type_to(enum sheaf_type type);
 
-/** @return the HDF5 type whose elements hdf5_guard_type_from finds to be these; H5Tclose is the caller's. Negative on failure */
+/** @return the HDF5 type of numbers that hdf5_guard_type_from finds to be these; H5Tclose is the caller's. Negative on failure */
 hid_t hdf5_guard_type_stored(enum sheaf_type type, bool swapped);
 
 /**

@@ -44,7 +44,8 @@ bool set_text_is_set(const char *text);
  *
  * Texts: "FILE.h5:/beams/WILDCARD/data" (a dataset a task), "survey/WILDCARD.h5:/data" (a file a task), both at once,
  * "@files.txt" (a line is FILE.h5:/path, taken literally; empty lines and those that start with # are skipped), each
- * with a slice [first:end:step] behind it. A dataset or list literally so named is preferred to a slice. Wildcards do
+ * with a slice [first:end:step] or [entry] behind it. A dataset or list literally so named is preferred to a slice, a slice to a
+ * wildcard. Wildcards do
  * not match "/"; "[" is one only where a "]" closes it, and "[[]" stands for the bracket. A dataset wildcard finds
  * datasets, by links within the file; links out of it are members that cannot be read.
  *

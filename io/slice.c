@@ -30,6 +30,21 @@ parse_number(const char **at, bool *present, int64_t *value)
     return **at == ':' || **at == ']';
 }
 
+/* An entry by its number, as "[5]", which is "[5:6]"; "[-1]" is "[-1:]". False: there is something else in the brackets. */
+static bool
+parse_entry(const char *at, struct slice *slice)
+{
+    bool present;
+    int64_t entry = 0;
+
+    if (!parse_number(&at, &present, &entry) || !present)
+        return false;
+    *slice = (struct slice){.present = true, .has_first = true, .first = entry, .step = 1};
+    slice->has_end = entry != -1 && entry != INT64_MAX;
+    slice->end = slice->has_end ? entry + 1 : 0;
+    return true;
+}
+
 bool
 slice_parse(const char *text, size_t *length, struct slice *slice)
 {
@@ -39,9 +54,13 @@ slice_parse(const char *text, size_t *length, struct slice *slice)
 
     *slice = (struct slice){.step = 1};
     *length = whole;
-    if (!open || text[whole - 1] != ']' || open + 1 + strspn(open + 1, "0123456789+-: \t") != text + whole - 1 ||
-        !strchr(open, ':'))
+    if (!open || text[whole - 1] != ']' || open + 1 + strspn(open + 1, "0123456789+-: \t") != text + whole - 1)
         return true;
+    if (!strchr(open, ':')) {
+        if (parse_entry(open + 1, slice))
+            *length = (size_t)(open - text);
+        return true;
+    }
     *length = (size_t)(open - text);
     slice->present = true;
     at++;

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 /** What a message says that refuses a slice. */
-#define SLICE_GRAMMAR "a slice is [first:end:step] of whole numbers, each may be left away, the step is not 0"
+#define SLICE_GRAMMAR                                                                                                  \
+    "a slice is [first:end:step] of whole numbers, each may be left away, the step is not 0; [5] is one entry"
 
 /** A slice as it is written; counts from the end are negative, numbers beyond 64 bits are as good as the greatest. */
 struct slice {
@@ -21,8 +22,8 @@ struct slice {
 };
 
 /**
- * Find the slice at the end of a text: brackets with at least one ':' and nothing but digits, signs, ':' and blanks
- * in them. Other brackets belong to the text, "[5]" too.
+ * Find the slice at the end of a text: brackets with a whole number in them, "[5]" for "[5:6]", or with at least one ':' and
+ * nothing but digits, signs, ':' and blanks. Other brackets belong to the text.
  * @param[out] length  bytes of the text without the slice
  * @param[out] slice   present or not
  * @return false where it looks like a slice and is none (SLICE_GRAMMAR)

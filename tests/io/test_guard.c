@@ -87,6 +87,37 @@ big_endian_types_are_told_apart(void **state)
     H5Tclose(complex_type);
 }
 
+/* As h5py writes them; other enumerations are none, whatever they look like. */
+static void
+booleans_are_bytes(void **state)
+{
+    static const struct {
+        const char *names[2];
+        signed char values[2];
+        bool expected;
+    } cases[] = {{{"FALSE", "TRUE"}, {0, 1}, true},
+                 {{"TRUE", "FALSE"}, {1, 0}, true},
+                 {{"FALSE", "TRUE"}, {0, -1}, false},
+                 {{"FALSE", "TRUE"}, {1, 0}, false},
+                 {{"NO", "YES"}, {0, 1}, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        enum sheaf_type found = SHEAF_TYPE_COUNT;
+        bool swapped = true;
+        hid_t type = H5Tenum_create(H5T_STD_I8LE);
+        for (int j = 0; j < 2; j++)
+            H5Tenum_insert(type, cases[i].names[j], &cases[i].values[j]);
+        assert_int_equal(hdf5_guard_type_from(type, &found, &swapped), cases[i].expected);
+        if (cases[i].expected)
+            assert_true(found == SHEAF_U8 && !swapped);
+        const signed char more = 2;
+        H5Tenum_insert(type, "MAYBE", &more);
+        assert_false(hdf5_guard_type_from(type, &found, &swapped));
+        H5Tclose(type);
+    }
+}
+
 static void
 other_types_are_named(void **state)
 {
@@ -438,6 +469,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_map_both_ways),
         cmocka_unit_test(big_endian_types_are_told_apart),
+        cmocka_unit_test(booleans_are_bytes),
         cmocka_unit_test(other_types_are_named),
         cmocka_unit_test(what_is_not_hdf5_is_refused),
         cmocka_unit_test(a_damaged_file_is_refused_with_the_reason),

@@ -218,7 +218,7 @@ class Inputs(unittest.TestCase):
             native = data.dtype.newbyteorder("=")
             for core_ndim in range(data.ndim + 1):
                 line, got = self.read(path, core_ndim)
-                name = f"{native.kind}{native.itemsize * 8}"
+                name = "u8" if native.kind == "b" else f"{native.kind}{native.itemsize * 8}"
                 split = data.ndim - core_ndim
                 shapes = [f"({', '.join(map(str, part))})" for part in (data.shape[:split], data.shape[split:])]
                 self.assertEqual(line, f"{name} {access} {shapes[0]} {shapes[1]}")
@@ -258,18 +258,25 @@ class Inputs(unittest.TestCase):
                 with self.subTest(dtype, **options):
                     self.check(self.numbers(dtype), "library", **options)
 
+    def test_booleans(self):
+        data = np.random.default_rng(20261122).integers(0, 2, (3, 5, 4)).astype(bool)
+        self.check(data, "plain")
+        self.check(data, "library", chunks=(2, 2, 3), compression="gzip")
+
     def test_slices(self):
         """Python's own rules, whatever the layout, over one leading axis and over two."""
         random = np.random.default_rng(20261121)
         data = random.integers(-1000, 1000, (11, 3, 2, 5)).astype(">i4")
-        slices = [":", "2:7", "::3", "-4:", ":-4:2", "1:10:4", "::-1", "8:1:-3", "5:6", "0:1000:2", "-1000:1000"]
+        slices = [":", "2:7", "::3", "-4:", ":-4:2", "1:10:4", "::-1", "8:1:-3", "5:6", "0:1000:2", "-1000:1000",
+                  "5", "-11", "-1"]
         for options in ({}, {"chunks": (4, 2, 2, 3), "compression": "gzip"}, {"chunks": (1, 3, 2, 5)}):
             with tempfile.TemporaryDirectory(prefix="sheaf-test-") as folder:
                 path = os.path.join(folder, "in.h5")
                 with h5py.File(path, "w") as file:
                     file.create_dataset("group/data", data=data, **options)
                 for cut in slices:
-                    expected = data[slice(*(int(part) if part else None for part in cut.split(":")))]
+                    bounds = [int(part) if part else None for part in cut.split(":")]
+                    expected = data[slice(*bounds)] if ":" in cut else data[[bounds[0]]]
                     for core_ndim in (3, 2):
                         with self.subTest(cut, core_ndim=core_ndim, **options):
                             line, got = self.read(path, core_ndim, "f32", cut=f"[{cut}]")

@@ -160,6 +160,13 @@ slices_select_members(void **state)
     describe("a.h5:/g/b*[10:]", "10 11");
     describe("a.h5:/g/b*[::-5]", "11 6 1");
     describe("f*.h5:/x[-2:]", "10 11");
+    describe("a.h5:/g/b*[7]", "7");
+    describe("f*.h5:/x[-1]", "11");
+    describe("f*.h5:/[x][0]", "0/x");
+    refuse("f*.h5:/x[12]", SHEAF_BAD_DATA, "f*.h5:/x[12]: the slice selects none of 12 datasets");
+    refuse("f*.h5:/x[-13]", SHEAF_BAD_DATA, "f*.h5:/x[-13]: the slice selects none of 12 datasets");
+    /* a wildcard it is where it is more than a number */
+    describe("a.h5:/g/b[1-2]", "1 2");
     refuse("f*.h5:/x[12:]", SHEAF_BAD_DATA, "f*.h5:/x[12:]: the slice selects none of 12 datasets");
     refuse("f*.h5:/x[::0]", SHEAF_USAGE, "operand \"f*.h5:/x[::0]\": " SLICE_GRAMMAR);
     refuse("@list[1:2:3:4]", SHEAF_USAGE, "operand \"@list[1:2:3:4]\": a slice is [first:end:step]");
@@ -168,9 +175,12 @@ slices_select_members(void **state)
     for (int i = 0; i < 12; i++) {
         snprintf(name, sizeof name, "f%d.h5", i);
         put(name, "/x[0:1]", 100 + i);
+        put(name, "/x[1]", 100 + i);
     }
     describe("f1*.h5:/x[0:1]", "0 1 _");
     assert_string_equal(set_text(set, set_member(set, 2)->text), "f1.h5:/x[0:1]");
+    describe("f1*.h5:/x[1]", "0 1 _");
+    assert_string_equal(set_text(set, set_member(set, 2)->text), "f1.h5:/x[1]");
     put("a.h5", "/h0/x", 0);
     put("a.h5", "/h1/x", 0);
     describe("a.h5:/h*/x[1:2]", "1");

@@ -29,6 +29,11 @@ slices_are_found(void **state)
     parse("a.h5:/a[::]", 7, (struct slice){true, false, false, 0, 0, 1});
     parse("a.h5:/a[-3:]", 7, (struct slice){true, true, false, -3, 0, 1});
     parse("a.h5:/a[: +7 :-2]", 7, (struct slice){true, false, true, 0, 7, -2});
+    parse("a.h5:/a[5]", 7, (struct slice){true, true, true, 5, 6, 1});
+    parse("/a[ -3 ]", 2, (struct slice){true, true, true, -3, -2, 1});
+    parse("/a[-1]", 2, (struct slice){true, true, false, -1, 0, 1});
+    parse("/a[-99999999999999999999]", 2, (struct slice){true, true, true, INT64_MIN, INT64_MIN + 1, 1});
+    parse("/a[99999999999999999999]", 2, (struct slice){true, true, false, INT64_MAX, 0, 1});
     parse("/a[0][0:1]", 5, (struct slice){true, true, true, 0, 1, 1});
     parse("[1:2]", 0, (struct slice){true, true, true, 1, 2, 1});
     parse("/a[:99999999999999999999]", 2, (struct slice){true, false, true, 0, INT64_MAX, 1});
@@ -38,8 +43,9 @@ slices_are_found(void **state)
 static void
 other_brackets_belong_to_the_text(void **state)
 {
-    static const char *const texts[] = {
-        "", "]", "[", "/a", "/a[5]", "/a[0-9]", "/a[a:]", "/[1:2]/data", "/[[:alpha:]]", "/a[1:2]b", "/a]:[", "1:2]"};
+    static const char *const texts[] = {"",        "]",       "[",      "/a",          "/a[]",         "/a[-]",
+                                        "/a[1 2]", "/a[0-9]", "/a[a:]", "/[1:2]/data", "/[[:alpha:]]", "/a[1:2]b",
+                                        "/a]:[",   "1:2]"};
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -108,6 +114,31 @@ slices_select_as_in_python(void **state)
 }
 
 static void
+a_number_selects_its_entry(void **state)
+{
+    struct slice slice;
+    size_t length;
+    int64_t first, step, selected;
+    char text[64];
+
+    (void)state;
+    for (int64_t count = 0; count < 6; count++) {
+        for (int64_t entry = -8; entry < 9; entry++) {
+            snprintf(text, sizeof text, "/a[%d]", (int)entry);
+            assert_true(slice_parse(text, &length, &slice));
+            bool there = entry >= -count && entry < count;
+            assert_int_equal(slice_apply(&slice, count, &first, &step, &selected), there);
+            if (there)
+                assert_true(selected == 1 && first == (entry < 0 ? entry + count : entry));
+        }
+    }
+    assert_true(slice_parse("/a[9223372036854775807]", &length, &slice));
+    assert_false(slice_apply(&slice, INT64_MAX, &first, &step, &selected));
+    assert_true(slice_parse("/a[-9223372036854775808]", &length, &slice));
+    assert_false(slice_apply(&slice, INT64_MAX, &first, &step, &selected));
+}
+
+static void
 great_numbers_do_not_overflow(void **state)
 {
     int64_t first, step, selected;
@@ -133,6 +164,7 @@ main(void)
         cmocka_unit_test(other_brackets_belong_to_the_text),
         cmocka_unit_test(what_looks_like_a_slice_must_be_one),
         cmocka_unit_test(slices_select_as_in_python),
+        cmocka_unit_test(a_number_selects_its_entry),
         cmocka_unit_test(great_numbers_do_not_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

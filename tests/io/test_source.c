@@ -467,6 +467,8 @@ slices_select_tasks(void **state)
     check_slice("slices.h5:/a[1::3]", 2, 1, 3, 3);
     check_slice("slices.h5:/a[::-4]", 2, 8, -4, 3);
     check_slice("flat.h5:/a[-1:]", 1, 8, 1, 1);
+    check_slice("slice.h5:/a[5]", 2, 5, 1, 1);
+    check_slice("slices.h5:/a[-1]", 2, 8, 1, 1);
     check_slice("slices.h5:/a[ -9 : 9 : 1 ]", 2, 0, 1, 9);
 
     describe("slice.h5:/a[1:2]", 1);
@@ -487,6 +489,7 @@ wrong_slices_are_refused(void **state)
     (void)state;
     write_dataset("cuts.h5", "a", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT);
     write_dataset("cuts.h5", "b[0:2]", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT);
+    write_dataset("cuts.h5", "b[7]", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT);
     write_dataset("cuts.h5", "b", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT);
     refuse("cuts.h5:/a[4:4]", 1, SHEAF_BAD_DATA, "cuts.h5:/a[4:4]: selects no tasks: the first axis has 9 entries");
     refuse("cuts.h5:/a[100:]", 1, SHEAF_BAD_DATA, "selects no tasks");
@@ -495,13 +498,20 @@ wrong_slices_are_refused(void **state)
     refuse("cuts.h5:/a[::0]", 1, SHEAF_USAGE,
            "cuts.h5:/a[::0]: no dataset is so named, and a slice is [first:end:step] of whole numbers");
     refuse("cuts.h5:/c[0:2]", 1, SHEAF_NO_INPUT, "cuts.h5:/c[0:2]: no such dataset; the file has /a, /b");
-    refuse("cuts.h5:/a[5]", 1, SHEAF_NO_INPUT, "cuts.h5:/a[5]: no such dataset; the file has ");
+    refuse("cuts.h5:/c[5]", 1, SHEAF_NO_INPUT, "cuts.h5:/c[5]: no such dataset; the file has ");
+    refuse("cuts.h5:/a[9]", 1, SHEAF_BAD_DATA, "cuts.h5:/a[9]: selects no tasks: the first axis has 9 entries");
+    refuse("cuts.h5:/a[-10]", 1, SHEAF_BAD_DATA, "cuts.h5:/a[-10]: selects no tasks: the first axis has 9 entries");
+    refuse("cuts.h5:/a[5]", 2, SHEAF_BAD_DATA, "cuts.h5:/a[5]: has no axis that counts tasks, so nothing to slice");
 
     /* what is so named is no slice, but may have one */
     describe("cuts.h5:/b[0:2]", 1);
     assert_string_equal(map.dataset, "/b[0:2]");
     assert_int_equal(map.array.lead.extent[0], 9);
     check_all_ranges(plain_access());
+    describe("cuts.h5:/b[7]", 1);
+    assert_string_equal(map.dataset, "/b[7]");
+    describe("cuts.h5:/b[7][-2]", 1);
+    assert_true(map.shared && map.slice_first == 7);
     describe("cuts.h5:/b[0:2][3:7]", 1);
     assert_string_equal(map.dataset, "/b[0:2]");
     assert_int_equal(map.array.lead.extent[0], 4);

@@ -87,6 +87,13 @@ class Sets(SheafTest):
                 self.assertEqual(result.dtype, np.dtype(dtype))
                 which = [0, 2, 4, 5] if count == 4 else range(count)
                 np.testing.assert_array_equal(result, grams[which])
+        with h5py.File(self.path("types.h5"), "a") as file:
+            for i in range(6):
+                file.create_dataset(f"mask/{i}", data=numbers[i] > 14, compression="gzip" if i % 2 else None)
+        self.sheaf("run", "gram", "types.h5:/mask/*[3]", "-o", "mask.h5", ranks=RANKS)
+        mask = (numbers[3] > 14).astype("f8")
+        np.testing.assert_array_equal(self.results("mask.h5")[0], [mask.T @ mask])
+        self.assertEqual(self.results("mask.h5")[1], ["3"])
         outcome = self.sheaf("run", "gram", "types.h5:/complex/*", "--as", "f64", "-o", "no.h5", ranks=RANKS, code=BAD_DATA)
         self.assertIn("is c128, which cannot be read as f64", outcome.complaints()[0])
 
