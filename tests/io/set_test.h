@@ -117,6 +117,14 @@ check_member(struct set_reader *reader, int64_t i, const char *text, double base
         assert_true(got[j] == base + j);
 }
 
+/* What three members of 2 by 3 numbers, from 0, 10 and 20 on, hold at place i of them all. */
+static inline double
+expected_of_three(int i)
+{
+    const int member = i / 6;
+    return 10 * member + i % 6;
+}
+
 static inline void
 check_unreadable(int64_t i, enum sheaf_status status, const char *part)
 {
