@@ -47,9 +47,8 @@ write_commits(struct engine *engine)
     struct sheaf_error error;
     for (size_t at = 0; at < batch->bytes;) {
         struct queue_commit *commit = (struct queue_commit *)(void *)((char *)batch->buffer + at);
-        if (store_write_status(engine->store, commit->first_task, commit->record.count, queue_commit_status(commit),
-                               queue_commit_info(commit), &error) ||
-            store_commit_chunk(engine->store, commit->chunk, &commit->record, &error)) {
+        if (chunk_record(engine, commit->chunk, &commit->record, queue_commit_status(commit), queue_commit_info(commit),
+                         &error)) {
             queue_fail(engine->setup.queue, &error);
             break;
         }

@@ -88,6 +88,9 @@ void *worker_main(void *argument);
 enum sheaf_status chunk_load(struct engine *engine, struct slot *slot, bool only_blocking);
 /** Write results and commit; then the slot's chunk is no longer in flight. */
 enum sheaf_status chunk_commit(struct engine *engine, struct slot *slot);
+/** Root's node: write the status and info rows of a chunk whose results are written, then its record. */
+enum sheaf_status chunk_record(struct engine *engine, int64_t chunk, struct record_chunk *record, const uint8_t *status,
+                               const int32_t *info, struct sheaf_error *error);
 /** Claim the queue's next chunk into a slot. */
 enum queue_claim chunk_claim(struct engine *engine, struct slot *slot);
 

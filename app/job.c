@@ -17,7 +17,7 @@ shared_input_bytes(const struct job_map *map)
 {
     int64_t bytes = 0;
     for (int i = 0; i < map->input_count; i++)
-        if (map->request.shared[i])
+        if (map->operands[i].shared)
             bytes += map->operands[i].task_bytes;
     return bytes;
 }
@@ -52,25 +52,53 @@ survey_cores(struct job *job, struct sheaf_error *error)
 
 // ---- what rank 0 settles ----
 
-static enum sheaf_status
-build_plan(struct job *job, struct sheaf_error *error)
-{
-    job->kernel = job->command->kernel(&job->map);
-    int classes = job->map.request.tasks > 0 ? 1 : 0;
-    return plan_build(job->kernel, classes, &job->map.request, job->options->order == ORDER_REVERSE, &job->plan, error);
-}
-
 /** Everything that can be refused is refused here, before anything is created or computed. */
 static enum sheaf_status
 settle(struct job *job, struct sheaf_error *error)
 {
-    enum sheaf_status status = job->command->prepare(job->options, &job->map, job->sets, error);
-    if (!status)
-        status = build_plan(job, error);
-    return status ? status : results_check(job, error);
+    struct job_tasks tasks = {0};
+    size_t bytes;
+    enum sheaf_status status = job->command->prepare(job->options, &job->map, job->sets, &tasks, error);
+    if (!status) {
+        job->kernel = job->command->kernel(&job->map);
+        status = plan_build(job->kernel, tasks.class_count, tasks.requests, job->options->order == ORDER_REVERSE,
+                            &job->plan, error);
+    }
+    free(tasks.requests);
+    free(tasks.numbers);
+    if (status)
+        return status;
+    plan_block(job->plan, &bytes);
+    job->map.plan_bytes = (int64_t)bytes;
+    return results_check(job, error);
 }
 
-/** Rank 0 settles, the others get the map and make the same plan of it. */
+/** Let all ranks have the root's plan: a short one each for itself, a long one once a node. Collective. */
+static enum sheaf_status
+share_plan(struct job *job, struct sheaf_error *error)
+{
+    static const int64_t short_bytes = 65536;
+    size_t bytes = (size_t)job->map.plan_bytes;
+    bool root = job->place.rank == 0;
+    const void *mine = root ? plan_block(job->plan, &bytes) : NULL;
+    void *block;
+    if (job->map.plan_bytes > short_bytes) {
+        enum sheaf_status status = comm_share_root(job->comm, mine, bytes, &block, error);
+        if (status)
+            return status;
+        plan_destroy(job->plan);
+        job->plan = NULL;
+    } else {
+        block = root ? (void *)mine : (job->plan_memory = malloc(bytes));
+        if (!block)
+            comm_abort(job->comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
+        comm_broadcast(job->comm, block, bytes);
+    }
+    enum sheaf_status status = job->plan ? SHEAF_OK : plan_attach(job->kernel, block, &job->plan, error);
+    return comm_agree(job->comm, status, error);
+}
+
+/** Rank 0 settles, the others get the map and the plan. */
 static enum sheaf_status
 prepare(struct job *job, struct sheaf_error *error)
 {
@@ -78,9 +106,8 @@ prepare(struct job *job, struct sheaf_error *error)
     if (status)
         return status;
     comm_broadcast(job->comm, &job->map, sizeof job->map);
-    if (job->place.rank != 0)
-        status = build_plan(job, error);
-    return comm_agree(job->comm, status, error);
+    job->kernel = job->command->kernel(&job->map);
+    return share_plan(job, error);
 }
 
 static enum sheaf_status
@@ -148,7 +175,7 @@ open_operands(struct job *job, struct sheaf_error *error)
                             : source_attach(&job->map.operands[i], &job->sources[i], error);
     status = comm_agree(job->comm, status, error);
     for (int i = 0; i < job->map.input_count && !status; i++)
-        if (job->map.request.shared[i])
+        if (job->map.operands[i].shared)
             status = comm_agree(job->comm, share_operand(job, i, error), error);
     return status;
 }
@@ -265,6 +292,7 @@ clean_up(struct job *job)
     for (int i = 0; i < SHEAF_OPERANDS_MAX; i++)
         free(job->sets[i]);
     plan_destroy(job->plan);
+    free(job->plan_memory);
     team_destroy(job->team);
     free(job->host_rows);
 }

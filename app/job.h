@@ -24,11 +24,18 @@ struct job_map {
     struct source_map operands[SHEAF_OPERANDS_MAX];
     int output_count;
     struct store_output outputs[STORE_OUTPUTS_MAX]; /**< in the order of the kernel's, then those written once */
-    struct plan_request request;                    /**< the only class, so far; tasks 0: nothing to compute */
-    struct sheaf_shape lead;
+    struct sheaf_shape lead;                        /**< of the tasks */
     struct store_map store;
+    int64_t plan_bytes;                    /**< of the plan's block */
     int64_t set_bytes[SHEAF_OPERANDS_MAX]; /**< of an operand's members, 0: it is no set */
     bool results_in_memory;                /**< the output's file system is a memory file system */
+};
+
+/** The tasks as the root knows them until the plan is made of them; the memory is malloc'ed, and the job's to free. */
+struct job_tasks {
+    int class_count; /**< 0: nothing to compute */
+    struct plan_request *requests;
+    int64_t *numbers; /**< what requests[].numbers point into; NULL */
 };
 
 struct job;
@@ -36,10 +43,9 @@ struct job;
 /** What a command brings. */
 struct job_command {
     const char *program; /**< "sheaf run", as the results file notes it */
-    /** Rank 0: fill the map (all but `store`) from the command line. Creates nothing. */
-    /** Members of sets, malloc'ed, go to `sets`. */
+    /** Rank 0: fill the map (all but `store`) from the command line. Creates nothing. Members of sets, malloc'ed, go to `sets`. */
     enum sheaf_status (*prepare)(const struct options *options, struct job_map *map, struct set **sets,
-                                 struct sheaf_error *error);
+                                 struct job_tasks *tasks, struct sheaf_error *error);
     /** All ranks: the kernel of a map. */
     const struct sheaf_kernel *(*kernel)(const struct job_map *map);
     /** The output's path in the options. */
@@ -63,6 +69,7 @@ struct job {
     struct job_map map;
     const struct sheaf_kernel *kernel;
     struct plan *plan;
+    void *plan_memory; /**< this rank's own copy of its block; NULL: it is elsewhere */
     struct layout layout;
     int64_t node_memory;                  /**< bytes that this node's ranks may use together */
     struct set *sets[SHEAF_OPERANDS_MAX]; /**< root: members of its sets, before they are shared */

@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum sheaf_status
@@ -92,23 +93,31 @@ sort_operands(struct job_map *map, const struct source_map *operands, char (*nam
     map->output_count = map->operand_count;
 }
 
-static void
-fill_problem(struct job_map *map)
+static enum sheaf_status
+fill_tasks(struct job_map *map, int64_t count, struct job_tasks *tasks, struct sheaf_error *error)
 {
-    struct sheaf_problem *problem = &map->request.problem;
-    problem->input_count = problem->output_count = map->input_count;
+    struct plan_request *request = tasks->requests = calloc(1, sizeof *request);
+    if (!request)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to plan %lld tasks", (long long)count);
+    tasks->class_count = 1;
+    request->tasks = count;
+    request->align = 1;
+    request->problem.input_count = request->problem.output_count = map->input_count;
     for (int i = 0; i < map->input_count; i++) {
-        problem->inputs[i].type = map->operands[i].array.type;
-        problem->inputs[i].shape = map->operands[i].array.core;
-        problem->outputs[i] = problem->inputs[i];
+        request->problem.inputs[i].type = map->operands[i].array.type;
+        request->problem.inputs[i].shape = map->operands[i].array.core;
+        request->problem.outputs[i] = request->problem.inputs[i];
         map->outputs[i].array.lead = map->lead;
     }
+    return SHEAF_OK;
 }
 
 static enum sheaf_status
-prepare(const struct options *options, struct job_map *map, struct set **sets, struct sheaf_error *error)
+prepare(const struct options *options, struct job_map *map, struct set **sets, struct job_tasks *tasks,
+        struct sheaf_error *error)
 {
     (void)sets;
+    int64_t task_count;
     struct source_map operands[STORE_OUTPUTS_MAX];
     char names[STORE_OUTPUTS_MAX][STORE_NAME_BYTES];
     int count = options->operand_count - 1;
@@ -123,10 +132,8 @@ prepare(const struct options *options, struct job_map *map, struct set **sets, s
     snprintf(map->kernel, sizeof map->kernel, "%s", make_kernel.name);
     if (map->input_count == 0)
         return SHEAF_OK;
-    status = run_settle_tasks(map->input_count, map->operands, options->count, &map->lead, &map->request.tasks, error);
-    if (!status)
-        fill_problem(map);
-    return status;
+    status = run_settle_tasks(map->input_count, map->operands, options->count, &map->lead, &task_count, error);
+    return status ? status : fill_tasks(map, task_count, tasks, error);
 }
 
 static const struct sheaf_kernel *

@@ -25,6 +25,9 @@ static const struct option_row table[] = {
      "type that all operands are read as, whatever they are stored as; auto: their own where the kernel takes it, else "
      "the "
      "next one that it takes; operands of several types get their common one, as in NumPy"},
+    {"pair", 0, OPTION_CHOICE, COMMAND_RUN, "name|order", 0, 0, "name", true, FIELD(pair),
+     "how sets of datasets go together: by the text that their wildcards matched (two lists: line by line), or by "
+     "position"},
     {"allow-external", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(allow_external),
      "follow HDF5 files to other files: external links, external storage, virtual datasets. A file of a stranger can "
      "so name "

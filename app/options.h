@@ -15,6 +15,7 @@ enum command { COMMAND_NONE = 0, COMMAND_RUN = 1, COMMAND_MAKE = 2, COMMAND_INFO
 
 /** In what order chunks are handed out. */
 enum options_order { ORDER_LONGEST = 0, ORDER_REVERSE = 1 };
+enum options_pair { PAIR_NAME = 0, PAIR_ORDER = 1 };
 
 /** What type operands are read as. */
 enum options_as { AS_AUTO = 0, AS_F32 = 1, AS_F64 = 2, AS_C64 = 3, AS_C128 = 4 };
@@ -42,6 +43,7 @@ struct options {
     bool overwrite, dry_run, help, version;
     int order; /**< enum options_order */
     int as;    /**< enum options_as */
+    int pair;  /**< enum options_pair */
     bool allow_external, allow_filters;
     int progress; /**< enum options_progress */
     int argument_count;

@@ -73,8 +73,8 @@ plan_grid(int64_t tasks, int64_t task_bytes, double task_flops, int output_count
     return count < tasks ? count : tasks;
 }
 
-static double
-task_seconds(const struct plan_class *class)
+double
+plan_task_seconds(const struct plan_class *class)
 {
     double bytes = (double)class->input_bytes + (double)class->output_bytes + class->cost.bytes;
     return class->cost.flops / PLAN_NOMINAL_FLOPS + bytes / PLAN_NOMINAL_BANDWIDTH;
@@ -122,7 +122,7 @@ settle_class(const struct sheaf_kernel *kernel, const struct plan_request *reque
     class->tasks_per_chunk = plan_grid(class->tasks, class->input_bytes + class->output_bytes, class->cost.flops,
                                        problem->output_count, output_bytes, request->align);
     class->chunks = (class->tasks + class->tasks_per_chunk - 1) / class->tasks_per_chunk;
-    class->chunk_seconds = task_seconds(class) * (double)class->tasks_per_chunk;
+    class->chunk_seconds = plan_task_seconds(class) * (double)class->tasks_per_chunk;
     return SHEAF_OK;
 }
 
@@ -199,7 +199,7 @@ order_classes(struct block *block, const struct parts *parts)
         parts->first_of_order[i] = before;
         before += class->chunks;
         class->seconds_before = block->seconds;
-        block->seconds = class->seconds_before + task_seconds(class) * (double)class->tasks;
+        block->seconds = class->seconds_before + plan_task_seconds(class) * (double)class->tasks;
     }
 }
 
@@ -354,7 +354,7 @@ plan_at(const struct plan *plan, int64_t place)
 double
 plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chunk)
 {
-    return task_seconds(&plan->classes[chunk->class_index]) * (double)chunk->count;
+    return plan_task_seconds(&plan->classes[chunk->class_index]) * (double)chunk->count;
 }
 
 double
@@ -373,7 +373,7 @@ plan_seconds_before(const struct plan *plan, int64_t place)
         const struct plan_class *class = &plan->classes[plan->by_cost[order]];
         int64_t tasks = (forward - plan->first_of_order[order]) * class->tasks_per_chunk;
         tasks = tasks < class->tasks ? tasks : class->tasks; // the last chunk may be short
-        seconds = class->seconds_before + task_seconds(class) * (double)tasks;
+        seconds = class->seconds_before + plan_task_seconds(class) * (double)tasks;
     }
     return plan->reversed ? plan->seconds - seconds : seconds;
 }

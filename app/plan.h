@@ -98,6 +98,9 @@ int64_t plan_run(const struct plan *plan, int64_t position, int64_t most, int64_
 /** The chunk that is handed out at a place of the order, 0 to chunks - 1. */
 struct plan_chunk plan_at(const struct plan *plan, int64_t place);
 
+/** Nominal seconds of a task. */
+double plan_task_seconds(const struct plan_class *class);
+
 /** Nominal seconds of a chunk. */
 double plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chunk);
 

@@ -257,8 +257,8 @@ info_offset(uint32_t count)
 }
 
 bool
-queue_post(struct queue *queue, int local_rank, int64_t chunk, int64_t first_task, const struct record_chunk *record,
-           const uint8_t *status, const int32_t *info)
+queue_post(struct queue *queue, int local_rank, int64_t chunk, const struct record_chunk *record, const uint8_t *status,
+           const int32_t *info)
 {
     struct queue_rank *rank = &queue->ranks[local_rank];
     bool whole = record->state != RECORD_STARTED;
@@ -267,7 +267,7 @@ queue_post(struct queue *queue, int local_rank, int64_t chunk, int64_t first_tas
     uint64_t tail = atomic_load_explicit(&rank->outbox_tail, memory_order_relaxed);
     if (tail - atomic_load(&rank->outbox_head) + bytes > QUEUE_OUTBOX_BYTES)
         return false;
-    struct queue_commit commit = {.chunk = chunk, .first_task = first_task, .bytes = (int64_t)bytes, .record = *record};
+    struct queue_commit commit = {.chunk = chunk, .bytes = (int64_t)bytes, .record = *record};
     char *ring = outbox(queue, local_rank);
     ring_put(ring, tail, &commit, sizeof commit);
     if (whole) {

@@ -116,7 +116,6 @@ size_t queue_posted_bytes(const struct queue *queue);
 /** A commit on its way to the root's node: header, then status bytes, then info, padded to 8 bytes. */
 struct queue_commit {
     int64_t chunk;
-    int64_t first_task;
     int64_t bytes;              /**< of the whole entry */
     struct record_chunk record; /**< state STARTED: no status and info behind it */
 };
@@ -125,8 +124,8 @@ struct queue_commit {
  * Put a commit into a rank's outbox. One thread of the rank at a time.
  * @return false where it does not fit now (the leader empties it: ring it, wait, try again)
  */
-bool queue_post(struct queue *queue, int local_rank, int64_t chunk, int64_t first_task,
-                const struct record_chunk *record, const uint8_t *status, const int32_t *info);
+bool queue_post(struct queue *queue, int local_rank, int64_t chunk, const struct record_chunk *record,
+                const uint8_t *status, const int32_t *info);
 
 /** Take whole entries out of all outboxes, as many as fit. The leader alone. @return bytes taken */
 size_t queue_collect(struct queue *queue, void *buffer, size_t bytes);

@@ -23,10 +23,19 @@ lies_in_memory(const char *path)
 
 /** The spec of the results file. Its pointers live in `job` and `holder`. */
 struct spec_holder {
-    struct store_class class;
+    struct store_class *classes;
+    struct sheaf_shape *shapes; /**< of the outputs that are written, class by class */
     char parameters[PARAMETERS_TEXT];
     char *names;
 };
+
+static void
+release_spec(struct spec_holder *holder)
+{
+    free(holder->classes);
+    free(holder->shapes);
+    free(holder->names);
+}
 
 /** The names of a set's members, each ending with NUL. @return malloc'ed; NULL without memory */
 static char *
@@ -41,19 +50,62 @@ join_names(const struct set *set, int64_t *bytes)
     return names;
 }
 
-static void
-fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *spec)
+/** The classes as the file notes them. @return false without memory */
+static bool
+fill_classes(const struct job *job, struct spec_holder *holder)
+{
+    const struct plan *plan = job->plan;
+    int outputs = job->map.output_count;
+    holder->classes = calloc((size_t)plan->class_count + 1, sizeof *holder->classes);
+    holder->shapes = calloc((size_t)plan->class_count * (size_t)outputs + 1, sizeof *holder->shapes);
+    if (!holder->classes || !holder->shapes)
+        return false;
+    for (int c = 0; c < plan->class_count; c++) {
+        const struct plan_class *class = &plan->classes[c];
+        struct sheaf_shape *shapes = holder->shapes + (ptrdiff_t)c * outputs, *shape = shapes;
+        for (int i = 0; i < class->problem.output_count; i++)
+            if (!class->omitted[i])
+                *shape++ = class->problem.outputs[i].shape;
+        holder->classes[c] = (struct store_class){.tasks = class->tasks,
+                                                  .first_position = class->first_position,
+                                                  .first_chunk = class->first_chunk,
+                                                  .chunks = class->chunks,
+                                                  .tasks_per_chunk = class->tasks_per_chunk,
+                                                  .flops = class->cost.flops,
+                                                  .input_bytes = class->input_bytes,
+                                                  .output_bytes = class->output_bytes,
+                                                  .output_shapes = shapes};
+    }
+    return true;
+}
+
+/** The set whose members are the tasks; NULL: there is none, and tasks have no names. */
+static const struct set *
+find_naming_set(const struct job *job)
+{
+    for (int i = 0; i < job->map.input_count; i++)
+        if (job->sets[i] && job->sets[i]->count == job->plan->tasks)
+            return job->sets[i];
+    return NULL;
+}
+
+/** Release with release_spec, after a failure too. @return SHEAF_OK; SHEAF_NO_RESOURCES */
+static enum sheaf_status
+fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *spec, struct sheaf_error *error)
 {
     const struct job_map *map = &job->map;
     const struct plan *plan = job->plan;
+    const struct set *naming = find_naming_set(job);
     memset(spec, 0, sizeof *spec);
-    if (plan->class_count > 0) {
-        const struct plan_class *class = &plan->classes[0];
-        holder->class = (struct store_class){class->tasks,       class->first_position,  class->first_chunk,
-                                             class->chunks,      class->tasks_per_chunk, class->cost.flops,
-                                             class->input_bytes, class->output_bytes,    NULL};
-    }
-    parameters_format(job->kernel, &map->request.problem, holder->parameters, sizeof holder->parameters);
+    memset(holder, 0, sizeof *holder);
+    bool good = fill_classes(job, holder);
+    if (naming)
+        good = good && (holder->names = join_names(naming, &spec->names_bytes)) != NULL;
+    if (!good)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to describe %lld tasks in the results file",
+                          (long long)plan->tasks);
+    if (plan->class_count > 0)
+        parameters_format(job->kernel, &plan->classes[0].problem, holder->parameters, sizeof holder->parameters);
     spec->path = job->command->output(job->options);
     spec->overwrite = job->options->overwrite;
     spec->program = job->command->program;
@@ -75,14 +127,10 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
     spec->output_count = map->output_count;
     spec->outputs = map->outputs;
     spec->class_count = plan->class_count;
-    spec->classes = &holder->class;
-    holder->names = NULL;
-    for (int i = 0; i < map->input_count && !holder->names; i++)
-        if (job->sets[i])
-            holder->names = join_names(job->sets[i], &spec->names_bytes);
+    spec->classes = holder->classes;
+    spec->order = plan->order;
     spec->names = holder->names;
-    if (!spec->names)
-        spec->names_bytes = 0;
+    return SHEAF_OK;
 }
 
 /** Replacing a file that a member of a set is read from would lose it: with one operand a file, store_check_target looks. */
@@ -115,9 +163,10 @@ results_check(struct job *job, struct sheaf_error *error)
     struct store_spec spec;
     int64_t bytes;
     const char *output = job->command->output(job->options);
-    fill_spec(job, &holder, &spec);
-    enum sheaf_status status = store_size(&spec, &bytes, error);
-    free(holder.names);
+    enum sheaf_status status = fill_spec(job, &holder, &spec, error);
+    if (!status)
+        status = store_size(&spec, &bytes, error);
+    release_spec(&holder);
     if (status || !output)
         return status;
     status =
@@ -216,23 +265,37 @@ open_store_as_root(struct job *job, const struct rank_place *places, struct shea
     return status ? status : write_shared_outputs(job, error);
 }
 
-enum sheaf_status
-results_open(struct job *job, struct sheaf_error *error)
+/** Build the file at the root and attach all ranks to it. Collective. */
+static enum sheaf_status
+make_store(struct job *job, struct sheaf_error *error)
 {
+    struct store_place *places = NULL;
+    void *shared = NULL;
     enum sheaf_status status = SHEAF_OK;
-    struct store_place *result_places = NULL; // no output is grouped here: it stays NULL
     if (job->place.rank == 0) {
         struct spec_holder holder;
         struct store_spec spec;
-        fill_spec(job, &holder, &spec);
-        status = store_build(&spec, &job->map.store, &result_places, error);
-        free(holder.names);
+        status = fill_spec(job, &holder, &spec, error);
+        if (!status)
+            status = store_build(&spec, &job->map.store, &places, error);
+        release_spec(&holder);
     }
     status = comm_agree(job->comm, status, error);
     if (status)
         return status;
     comm_broadcast(job->comm, &job->map.store, sizeof job->map.store);
-    status = comm_agree(job->comm, store_attach(&job->map.store, result_places, &job->store, error), error);
+    if (job->map.store.places_bytes > 0)
+        status = comm_share_root(job->comm, places, (size_t)job->map.store.places_bytes, &shared, error);
+    free(places);
+    if (status)
+        return status; // all ranks alike
+    return comm_agree(job->comm, store_attach(&job->map.store, shared, &job->store, error), error);
+}
+
+enum sheaf_status
+results_open(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = make_store(job, error);
     if (status)
         return status;
 

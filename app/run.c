@@ -1,4 +1,5 @@
 #include "run.h"
+#include "classes.h"
 #include "job.h"
 #include "list.h"
 #include "parameters.h"
@@ -128,33 +129,44 @@ describe_operand(const struct options *options, int i, int ndim, struct job_map 
         return source_describe(text, ndim, (uint32_t)i, options->seed, operand, error);
     enum sheaf_status status = source_describe_set(text, ndim, operand, set, error);
     map->set_bytes[i] = status ? 0 : (*set)->bytes;
-    return status ? status : source_set_check_even(operand, *set, error);
+    return status;
 }
 
-/** Sets go together by the names of their members: task i of one belongs to task i of the other. */
+/** Task i of one set belongs to task i of the other. Both are in natural order of the same names, so the partners are in place. */
 static enum sheaf_status
-check_pairs(const struct job_map *map, struct set *const *sets, struct sheaf_error *error)
+check_names(const struct job_map *map, struct set *const *sets, int first, int second, struct sheaf_error *error)
+{
+    const char *text = map->operands[first].text, *other = map->operands[second].text;
+    int64_t count = sets[first]->count;
+    int64_t *partner = malloc((size_t)count * sizeof *partner);
+    enum sheaf_status status =
+        partner ? set_pair(sets[first], sets[second], text, other, partner, error)
+                : sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to pair the tasks of two operands");
+    for (int64_t k = 0; !status && k < count; k++)
+        if (partner[k] != k)
+            status = sheaf_fail(error, SHEAF_BAD_DATA,
+                                "%s and %s: their members have the same names in another order; --pair order pairs "
+                                "them by position",
+                                text, other);
+    free(partner);
+    return status;
+}
+
+/** Sets go together by the names of their members, unless they are two lists or --pair order says otherwise. */
+static enum sheaf_status
+check_pairs(const struct options *options, const struct job_map *map, struct set *const *sets,
+            struct sheaf_error *error)
 {
     int first = -1;
     enum sheaf_status status = SHEAF_OK;
     for (int i = 0; i < map->input_count && !status; i++) {
         if (!sets[i])
             continue;
-        if (first < 0) {
+        if (first < 0)
             first = i;
-            continue;
-        }
-        // Both are in natural order of the same names: the partners are in place.
-        int64_t *partner = malloc((size_t)sets[first]->count * sizeof *partner);
-        status = partner
-                     ? set_pair(sets[first], sets[i], map->operands[first].text, map->operands[i].text, partner, error)
-                     : sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to pair the tasks of two operands");
-        for (int64_t k = 0; !status && k < sets[first]->count; k++)
-            if (partner[k] != k)
-                status =
-                    sheaf_fail(error, SHEAF_BAD_DATA, "%s and %s: their members have the same names in another order",
-                               map->operands[first].text, map->operands[i].text);
-        free(partner);
+        else if (options->pair == PAIR_NAME &&
+                 !(set_text_is_list(map->operands[first].text) && set_text_is_list(map->operands[i].text)))
+            status = check_names(map, sets, first, i, error);
     }
     return status;
 }
@@ -177,15 +189,16 @@ describe_operands(const struct sheaf_kernel *kernel, const struct options *optio
     for (int i = 0; i < given && !status; i++)
         status = describe_operand(options, i, signature_input_ndim(&signature, i), map, &sets[i], error);
     if (!status)
-        status = check_pairs(map, sets, error);
+        status = check_pairs(options, map, sets, error);
     return status ? status : settle_types(kernel, signature.input_count, options, map, error);
 }
 
+/** What is alike for all classes: parameters, types, what is shared. */
 static enum sheaf_status
-match(const struct sheaf_kernel *kernel, const struct options *options, struct job_map *map, struct sheaf_error *error)
+fill_request(const struct sheaf_kernel *kernel, const struct options *options, const struct job_map *map,
+             struct plan_request *request, struct sheaf_error *error)
 {
-    struct sheaf_problem *problem = &map->request.problem;
-    const char *labels[SHEAF_OPERANDS_MAX];
+    struct sheaf_problem *problem = &request->problem;
     parameters_set_initial(kernel, problem);
     for (int i = 0; i < options->parameter_count; i++) {
         enum sheaf_status status = parameters_parse(kernel, options->parameters[i], problem, error);
@@ -193,16 +206,109 @@ match(const struct sheaf_kernel *kernel, const struct options *options, struct j
             return status;
     }
     problem->input_count = map->input_count;
-    map->request.align = 1;
+    request->align = 1;
     for (int i = 0; i < map->input_count; i++) {
-        if (!map->operands[i].shared)
-            map->request.align = plan_join_alignments(map->request.align, map->operands[i].chunk_tasks);
-        labels[i] = map->operands[i].text;
-        map->request.shared[i] = map->operands[i].shared;
-        problem->inputs[i].type = map->operands[i].array.type;
-        problem->inputs[i].shape = map->operands[i].array.core;
+        const struct source_map *operand = &map->operands[i];
+        if (!operand->shared)
+            request->align = plan_join_alignments(request->align, operand->chunk_tasks);
+        request->shared[i] = operand->shared;
+        problem->inputs[i].type = operand->array.type;
+        problem->inputs[i].shape = operand->array.core;
     }
-    return signature_match(kernel, problem, labels, error);
+    return SHEAF_OK;
+}
+
+/** The sets whose members have unequal shapes. Their members are the tasks. */
+struct uneven {
+    int count;
+    int inputs[SHEAF_OPERANDS_MAX];
+    const struct set *sets[SHEAF_OPERANDS_MAX];
+};
+
+static enum sheaf_status
+find_uneven(const struct job_map *map, struct set *const *sets, struct uneven *uneven, struct sheaf_error *error)
+{
+    char text[SHEAF_SHAPE_TEXT];
+    uneven->count = 0;
+    for (int i = 0; i < map->input_count; i++) {
+        if (!map->operands[i].uneven)
+            continue;
+        if (map->lead.ndim != 1 || map->lead.extent[0] != sets[i]->count)
+            return sheaf_fail(error, SHEAF_BAD_DATA,
+                              "%s: its %lld datasets have unequal shapes, so they cannot be broadcast to the tasks of "
+                              "the other operands, %s; give as many entries on one axis, or one that all share",
+                              map->operands[i].text, (long long)sets[i]->count, sheaf_shape_format(&map->lead, text));
+        uneven->inputs[uneven->count] = i;
+        uneven->sets[uneven->count++] = sets[i];
+    }
+    return SHEAF_OK;
+}
+
+static const struct sheaf_shape *
+member_shape(const void *argument, int input, int64_t task)
+{
+    const struct uneven *uneven = argument;
+    const struct set_member *member = set_member(uneven->sets[input], task);
+    return member->unreadable ? NULL : &member->shape;
+}
+
+/** Settle a class by one of its tasks, which errors then name. */
+static enum sheaf_status
+match_class(const struct sheaf_kernel *kernel, const struct job_map *map, const struct uneven *uneven, int64_t example,
+            struct plan_request *request, struct sheaf_error *error)
+{
+    const char *labels[SHEAF_OPERANDS_MAX];
+    for (int i = 0; i < map->input_count; i++)
+        labels[i] = map->operands[i].text;
+    for (int i = 0; i < uneven->count; i++) {
+        const struct set_member *member = set_member(uneven->sets[i], example);
+        labels[uneven->inputs[i]] = set_text(uneven->sets[i], member->text);
+        request->problem.inputs[uneven->inputs[i]].shape = member->shape;
+    }
+    return signature_match(kernel, &request->problem, labels, error);
+}
+
+static enum sheaf_status
+match_classes(const struct sheaf_kernel *kernel, const struct job_map *map, const struct uneven *uneven,
+              const struct plan_request *all, struct job_tasks *tasks, struct sheaf_error *error)
+{
+    struct classes classes;
+    enum sheaf_status status = classes_sort(uneven->count, all->tasks, member_shape, uneven, &classes, error);
+    if (!status && !(tasks->requests = malloc((size_t)classes.count * sizeof *tasks->requests)))
+        status = sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %d classes of tasks", classes.count);
+    for (int i = 0; !status && i < classes.count; i++) {
+        struct plan_request *request = &tasks->requests[i];
+        *request = *all;
+        request->tasks = classes.first[i + 1] - classes.first[i];
+        request->numbers = classes.count > 1 ? classes.numbers + classes.first[i] : NULL;
+        if (classes.count > 1)
+            request->align = 1; // tasks of a chunk need not follow each other
+        status = match_class(kernel, map, uneven, classes.example[i], request, error);
+    }
+    tasks->class_count = classes.count;
+    tasks->numbers = classes.numbers;
+    classes.numbers = NULL;
+    classes_free(&classes);
+    return status;
+}
+
+/** The tasks' classes: one, but where sets have members of unequal shapes. */
+static enum sheaf_status
+match(const struct sheaf_kernel *kernel, const struct job_map *map, struct set *const *sets,
+      const struct plan_request *all, struct job_tasks *tasks, struct sheaf_error *error)
+{
+    struct uneven uneven;
+    enum sheaf_status status = find_uneven(map, sets, &uneven, error);
+    if (status)
+        return status;
+    if (uneven.count > 0)
+        return match_classes(kernel, map, &uneven, all, tasks, error);
+    tasks->requests = malloc(sizeof *tasks->requests);
+    if (!tasks->requests)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to plan %lld tasks", (long long)all->tasks);
+    tasks->class_count = 1;
+    tasks->requests[0] = *all;
+    return match_class(kernel, map, &uneven, 0, tasks->requests, error);
 }
 
 /** The index of an output by its name, which ends at a comma or at the end of the text; -1: none. */
@@ -215,34 +321,43 @@ find_output(const struct sheaf_kernel *kernel, const char *name, size_t length)
     return -1;
 }
 
-/** Enter the datasets of the outputs that are asked for; the others are omitted. */
+/** Note which outputs nobody asks for. @param[in] names  those that are asked for; NULL: all */
 static enum sheaf_status
-select_outputs(const struct sheaf_kernel *kernel, const char *names, struct job_map *map, struct sheaf_error *error)
+select_outputs(const struct sheaf_kernel *kernel, const char *names, bool omitted[SHEAF_OUTPUTS_MAX],
+               struct sheaf_error *error)
 {
-    const struct sheaf_problem *problem = &map->request.problem;
-    for (int i = 0; i < problem->output_count; i++)
-        map->request.omitted[i] = names != NULL;
+    for (int i = 0; i < SHEAF_OUTPUTS_MAX; i++)
+        omitted[i] = names != NULL;
     for (const char *at = names; at; at = *at ? at + 1 : NULL) {
         size_t length = strcspn(at, ",");
         int output = find_output(kernel, at, length);
         if (output < 0)
             return sheaf_fail(error, SHEAF_USAGE, "--outputs %s: %s has no output \"%.*s\" (sheaf info %s names them)",
                               names, kernel->name, (int)length, at, kernel->name);
-        map->request.omitted[output] = false;
+        omitted[output] = false;
         at += length;
     }
-    for (int i = 0; i < problem->output_count; i++)
-        if (!map->request.omitted[i])
-            run_fill_outputs(1, &problem->outputs[i], &kernel->output_names[i], &map->lead,
-                             &map->outputs[map->output_count++]);
     return SHEAF_OK;
+}
+
+/** Enter an output: a stack of all tasks' results where they have one shape, else a dataset for each task. */
+static void
+enter_output(const struct sheaf_kernel *kernel, int output, const struct job_tasks *tasks, struct job_map *map)
+{
+    struct store_output *to = &map->outputs[map->output_count++];
+    const struct sheaf_array *first = &tasks->requests[0].problem.outputs[output];
+    run_fill_outputs(1, first, &kernel->output_names[output], &map->lead, to);
+    for (int i = 1; i < tasks->class_count && !to->grouped; i++)
+        to->grouped = !sheaf_shape_equal(&tasks->requests[i].problem.outputs[output].shape, &first->shape);
 }
 
 /** An operand without leading axes of its own stands for every task; a single entry is every task's too. */
 static enum sheaf_status
-prepare(const struct options *options, struct job_map *map, struct set **sets, struct sheaf_error *error)
+prepare(const struct options *options, struct job_map *map, struct set **sets, struct job_tasks *tasks,
+        struct sheaf_error *error)
 {
     const struct sheaf_kernel *kernel;
+    struct plan_request all = {.tasks = 0};
     if (options->operand_count < 1)
         return sheaf_fail(error, SHEAF_USAGE,
                           "which kernel? sheaf run KERNEL OPERAND... -o OUT.h5 (sheaf info lists kernels)");
@@ -250,16 +365,22 @@ prepare(const struct options *options, struct job_map *map, struct set **sets, s
     if (!status && !options->output && !options->dry_run)
         status = sheaf_fail(error, SHEAF_USAGE, "where to? give the results file with -o OUT.h5");
     if (!status)
+        status = select_outputs(kernel, options->outputs, all.omitted, error);
+    if (!status)
         status = describe_operands(kernel, options, map, sets, error);
     if (!status)
-        status = match(kernel, options, map, error);
+        status = fill_request(kernel, options, map, &all, error);
     if (!status)
-        status =
-            run_settle_tasks(map->operand_count, map->operands, options->count, &map->lead, &map->request.tasks, error);
+        status = run_settle_tasks(map->operand_count, map->operands, options->count, &map->lead, &all.tasks, error);
+    if (!status)
+        status = match(kernel, map, sets, &all, tasks, error);
     if (status)
         return status;
     snprintf(map->kernel, sizeof map->kernel, "%s", kernel->name);
-    return select_outputs(kernel, options->outputs, map, error);
+    for (int i = 0; i < tasks->requests[0].problem.output_count; i++)
+        if (!all.omitted[i])
+            enter_output(kernel, i, tasks, map);
+    return SHEAF_OK;
 }
 
 static const struct sheaf_kernel *

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES_SHOWN = 8, RANKS_SHOWN = 8, FAILED_SHOWN = 20, BINDING_BYTES = 64 };
+enum { NODES_SHOWN = 8, RANKS_SHOWN = 8, FAILED_SHOWN = 20, CLASSES_SHOWN = 10, BINDING_BYTES = 64 };
 
 char *
 summary_format_quantity(double value, const char *unit, char text[32])
@@ -32,15 +32,41 @@ format_array(const struct sheaf_array *array, char text[SHEAF_SHAPE_TEXT + 8])
     return text;
 }
 
+static void
+print_inputs(const struct plan_class *class, FILE *stream)
+{
+    char text[SHEAF_SHAPE_TEXT + 8];
+    for (int i = 0; i < class->problem.input_count; i++)
+        fprintf(stream, "%s%s%s", i ? ", " : "", format_array(&class->problem.inputs[i], text),
+                class->shared[i] ? " shared" : "");
+}
+
 /** "100 tasks of (2000, 2000) f64, (2000, 2000) f64" */
 static void
 print_class(const struct plan_class *class, FILE *stream)
 {
-    char text[SHEAF_SHAPE_TEXT + 8];
     fprintf(stream, "%lld task%s of ", (long long)class->tasks, class->tasks == 1 ? "" : "s");
-    for (int i = 0; i < class->problem.input_count; i++)
-        fprintf(stream, "%s%s%s", i ? ", " : "", format_array(&class->problem.inputs[i], text),
-                class->shared[i] ? " shared" : "");
+    print_inputs(class, stream);
+}
+
+/** "500 tasks of 421 shapes, (64, 64) f64 to (2983, 2983) f64": the classes of the least and the most work a task. */
+static void
+print_classes(const struct plan *plan, FILE *stream)
+{
+    const struct plan_class *least = &plan->classes[0], *most = least;
+    if (plan->class_count == 1) {
+        print_class(least, stream);
+        return;
+    }
+    for (int i = 1; i < plan->class_count; i++) {
+        const struct plan_class *class = &plan->classes[i];
+        least = plan_task_seconds(class) < plan_task_seconds(least) ? class : least;
+        most = plan_task_seconds(class) > plan_task_seconds(most) ? class : most;
+    }
+    fprintf(stream, "%lld tasks of %d shapes: ", (long long)plan->tasks, plan->class_count);
+    print_inputs(least, stream);
+    fprintf(stream, " to ");
+    print_inputs(most, stream);
 }
 
 void
@@ -54,7 +80,7 @@ summary_print_headline(const struct job *job, FILE *stream)
         fprintf(stream, "make · ");
     else
         fprintf(stream, "%s %s · ", job->kernel->name, job->kernel->signature);
-    print_class(&plan->classes[0], stream);
+    print_classes(plan, stream);
     if (plan->flops > 0)
         fprintf(stream, " · %s", summary_format_quantity(plan->flops, "FLOP", flops));
     fprintf(stream, " · %s in, %s out\n", summary_format_quantity((double)plan->input_bytes, "B", in),
@@ -248,9 +274,14 @@ print_datasets(const struct job *job, FILE *stream)
 {
     char text[SHEAF_SHAPE_TEXT + 8], bytes[32];
     fprintf(stream, "%s:", job->command->output(job->options));
-    for (int i = 0; i < job->map.output_count; i++)
-        fprintf(stream, "%s /%s %s", i ? "," : "", job->map.outputs[i].name,
-                summary_format_output(&job->map.outputs[i], text));
+    for (int i = 0; i < job->map.output_count; i++) {
+        const struct store_output *output = &job->map.outputs[i];
+        fprintf(stream, "%s /%s", i ? "," : "", output->name);
+        if (output->grouped)
+            fprintf(stream, "/... %lld datasets %s", (long long)job->plan->tasks, sheaf_type_name(output->array.type));
+        else
+            fprintf(stream, " %s", summary_format_output(output, text));
+    }
     fprintf(stream, " · %s\n", summary_format_quantity((double)job->map.store.bytes, "B", bytes));
 }
 
@@ -295,8 +326,9 @@ summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *e
     const struct layout *layout = &job->layout;
     char a[32], b[32], c[32];
     summary_print_headline(job, stream);
-    for (int i = 0; i < plan->class_count; i++) {
-        const struct plan_class *class = &plan->classes[i];
+    int shown = plan->class_count < CLASSES_SHOWN ? plan->class_count : CLASSES_SHOWN;
+    for (int i = 0; i < shown; i++) {
+        const struct plan_class *class = &plan->classes[plan->by_cost[i]];
         fprintf(stream, "class %d of %d: ", i + 1, plan->class_count);
         print_class(class, stream);
         fprintf(stream, " -> ");
@@ -308,6 +340,8 @@ summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *e
                 summary_format_quantity((double)(class->input_bytes + class->output_bytes), "B", b),
                 (long long)class->chunks, (long long)class->tasks_per_chunk);
     }
+    if (shown < plan->class_count)
+        fprintf(stream, "... and %d more, of shorter chunks\n", plan->class_count - shown);
     print_layout(job, stream);
     struct engine_size size;
     enum sheaf_status status =

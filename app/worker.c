@@ -24,27 +24,54 @@ chunk_claim(struct engine *engine, struct slot *slot)
     return claim;
 }
 
+static bool
+is_cached(const struct plan *plan, const struct source *source, const struct plan_chunk *chunk)
+{
+    int64_t task, count;
+    for (int64_t done = 0; done < chunk->count; done += count) {
+        count = plan_run(plan, chunk->first + done, chunk->count - done, &task);
+        if (!source_is_cached(source, task, count))
+            return false;
+    }
+    return true;
+}
+
 /** Whether the carrier should read this input: the library always, a disk where the bytes are not there yet. */
 static bool
-may_block(const struct source *source, const struct plan_chunk *chunk)
+may_block(const struct engine *engine, int input, const struct plan_chunk *chunk)
 {
+    const struct source *source = engine->setup.sources[input];
     enum source_access access = source_access(source);
-    return access == SOURCE_LIBRARY || (access == SOURCE_DISK && !source_is_cached(source, chunk->first, chunk->count));
+    return access == SOURCE_LIBRARY || (access == SOURCE_DISK && !is_cached(engine->setup.plan, source, chunk));
 }
 
 /** Tasks of a set: one that cannot be read fails by itself; the kernel gets zeros for it. */
-static enum sheaf_status
-read_members(const struct plan_class *class, struct source *source, int input, struct slot *slot)
+static void
+read_members(const struct plan *plan, struct source *source, int input, struct slot *slot)
 {
-    int64_t bytes = plan_array_bytes(&class->problem.inputs[input]);
+    const struct sheaf_array *array = &plan->classes[slot->chunk.class_index].problem.inputs[input];
+    int64_t bytes = plan_array_bytes(array);
     for (int64_t t = 0; t < slot->chunk.count; t++) {
         char *to = (char *)slot->inputs[input] + t * bytes;
-        if (source_read(source, slot->chunk.first + t, 1, to, NULL) == SHEAF_OK)
+        int64_t task;
+        plan_run(plan, slot->chunk.first + t, 1, &task);
+        if (source_read_task(source, task, array, to, NULL) == SHEAF_OK)
             continue;
         memset(to, 0, (size_t)bytes);
         slot->refused[t] = SHEAF_TASK_UNREADABLE;
     }
-    return SHEAF_OK;
+}
+
+static enum sheaf_status
+read_tasks(const struct plan *plan, struct source *source, int input, struct slot *slot, struct sheaf_error *error)
+{
+    int64_t bytes = plan_array_bytes(&plan->classes[slot->chunk.class_index].problem.inputs[input]), task, count;
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t done = 0; done < slot->chunk.count && !status; done += count) {
+        count = plan_run(plan, slot->chunk.first + done, slot->chunk.count - done, &task);
+        status = source_read(source, task, count, (char *)slot->inputs[input] + done * bytes, error);
+    }
+    return status;
 }
 
 enum sheaf_status
@@ -57,11 +84,13 @@ chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
         slot->record.read_start = node_wall_seconds();
     for (int i = 0; i < inputs; i++) {
         struct source *source = engine->setup.sources[i];
-        if (slot->loaded[i] || (only_blocking && !may_block(source, &slot->chunk)))
+        enum sheaf_status status = SHEAF_OK;
+        if (slot->loaded[i] || (only_blocking && !may_block(engine, i, &slot->chunk)))
             continue;
-        enum sheaf_status status =
-            source_is_set(source) ? read_members(class_of(engine, slot), source, i, slot)
-                                  : source_read(source, slot->chunk.first, slot->chunk.count, slot->inputs[i], &error);
+        if (source_is_set(source))
+            read_members(engine->setup.plan, source, i, slot);
+        else
+            status = read_tasks(engine->setup.plan, source, i, slot, &error);
         if (status) {
             queue_fail(engine->setup.queue, &error);
             return status;
@@ -197,8 +226,10 @@ chunk_compute(struct worker *worker, struct slot *slot)
     status = kernel->run(&class->problem, &batch);
     if (status) {
         struct sheaf_error error;
-        sheaf_fail(&error, status, "kernel %s failed on tasks %lld to %lld", kernel->name, (long long)slot->chunk.first,
-                   (long long)(slot->chunk.first + slot->chunk.count - 1));
+        int64_t task;
+        plan_run(engine->setup.plan, slot->chunk.first, 1, &task);
+        sheaf_fail(&error, status, "kernel %s failed on the %lld tasks of a chunk, the first one is task %lld",
+                   kernel->name, (long long)slot->chunk.count, (long long)task);
         queue_fail(engine->setup.queue, &error);
         return status;
     }
@@ -218,8 +249,8 @@ post_commit(struct engine *engine, struct slot *slot)
     for (;;) {
         uint32_t seen = atomic_load(&engine->news);
         pthread_mutex_lock(&engine->mutex);
-        bool posted = queue_post(setup->queue, setup->local_rank, slot->chunk.chunk, slot->chunk.first, &slot->record,
-                                 slot->status, slot->info);
+        bool posted =
+            queue_post(setup->queue, setup->local_rank, slot->chunk.chunk, &slot->record, slot->status, slot->info);
         pthread_mutex_unlock(&engine->mutex);
         queue_ring(setup->queue, 0);
         if (posted || queue_is_stopped(setup->queue))
@@ -228,6 +259,20 @@ post_commit(struct engine *engine, struct slot *slot)
         engine_wait_news(engine, &engine->workers_wake, seen);
         pthread_mutex_unlock(&engine->mutex);
     }
+}
+
+/** An output of a chunk: its tasks' results, those of tasks that follow each other at once. */
+static enum sheaf_status
+write_output(struct engine *engine, struct slot *slot, int output, int dataset, struct sheaf_error *error)
+{
+    int64_t bytes = plan_array_bytes(&class_of(engine, slot)->problem.outputs[output]), task, count;
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t done = 0; done < slot->chunk.count && !status; done += count) {
+        count = plan_run(engine->setup.plan, slot->chunk.first + done, slot->chunk.count - done, &task);
+        status = store_write(engine->store, dataset, task, count, (char *)slot->outputs[output] + done * bytes,
+                             slot->digest, error);
+    }
+    return status;
 }
 
 static enum sheaf_status
@@ -239,8 +284,7 @@ write_results(struct engine *engine, struct slot *slot, struct sheaf_error *erro
     for (int i = 0; i < class->problem.output_count; i++) {
         if (!slot->outputs[i])
             continue;
-        enum sheaf_status status = store_write(engine->store, dataset++, slot->chunk.first, slot->chunk.count,
-                                               slot->outputs[i], slot->digest, error);
+        enum sheaf_status status = write_output(engine, slot, i, dataset++, error);
         if (status)
             return status;
     }
@@ -248,6 +292,20 @@ write_results(struct engine *engine, struct slot *slot, struct sheaf_error *erro
     record_digest_add(slot->digest, slot->info, (size_t)slot->chunk.count * sizeof *slot->info);
     slot->record.result_checksum = record_digest_value(slot->digest);
     return SHEAF_OK;
+}
+
+enum sheaf_status
+chunk_record(struct engine *engine, int64_t chunk, struct record_chunk *record, const uint8_t *status,
+             const int32_t *info, struct sheaf_error *error)
+{
+    int64_t task, count;
+    for (int64_t done = 0; done < record->count; done += count) {
+        count = plan_run(engine->setup.plan, record->first + done, record->count - done, &task);
+        enum sheaf_status outcome = store_write_status(engine->store, task, count, status + done, info + done, error);
+        if (outcome)
+            return outcome;
+    }
+    return store_commit_chunk(engine->store, chunk, record, error);
 }
 
 /** What a committed chunk adds to the totals. */
@@ -279,14 +337,10 @@ chunk_commit(struct engine *engine, struct slot *slot)
     if (!status) {
         record->state = RECORD_DONE;
         record->sequence = atomic_fetch_add(&setup->queue->sequence, 1) + 1;
-        if (setup->on_root_node) {
-            status = store_write_status(engine->store, slot->chunk.first, slot->chunk.count, slot->status, slot->info,
-                                        &error);
-            if (!status)
-                status = store_commit_chunk(engine->store, slot->chunk.chunk, record, &error);
-        } else if (!post_commit(engine, slot)) {
+        if (setup->on_root_node)
+            status = chunk_record(engine, slot->chunk.chunk, record, slot->status, slot->info, &error);
+        else if (!post_commit(engine, slot))
             return SHEAF_INTERRUPTED;
-        }
     }
     if (status) {
         queue_fail(setup->queue, &error);

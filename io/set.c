@@ -17,7 +17,13 @@ set_text_is_set(const char *text)
     size_t length;
 
     slice_parse(text, &length, &slice);
-    return *text == '@' || wildcard_in(text, length);
+    return set_text_is_list(text) || wildcard_in(text, length);
+}
+
+bool
+set_text_is_list(const char *text)
+{
+    return *text == '@';
 }
 
 const struct set_member *
@@ -95,7 +101,7 @@ find_members(struct set_builder *builder, struct sheaf_error *error)
 
     if (!slice_parse(builder->text, &length, &slice))
         return sheaf_fail(error, SHEAF_USAGE, "operand \"%s\": " SLICE_GRAMMAR, builder->text);
-    if (*builder->text != '@') {
+    if (!set_text_is_list(builder->text)) {
         enum sheaf_status status = set_expand_wildcards(builder, builder->text + length, &literal, error);
         if (status != SHEAF_OK)
             return status;
@@ -225,5 +231,7 @@ set_pair(const struct set *a, const struct set *b, const char *text_a, const cha
         return SHEAF_OK;
     format_left_over(a, text_a, text_b, &left_a, text[0], sizeof text[0]);
     format_left_over(b, text_b, text_a, &left_b, text[1], sizeof text[1]);
-    return sheaf_fail(error, SHEAF_BAD_DATA, "operands pair by what their wildcards match%s%s", text[0], text[1]);
+    return sheaf_fail(error, SHEAF_BAD_DATA,
+                      "operands pair by what their wildcards match%s%s; --pair order pairs by position", text[0],
+                      text[1]);
 }

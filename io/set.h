@@ -39,6 +39,9 @@ struct set {
 /** @return whether a text names a set: wildcards (* ? [) in file or dataset, or "@LIST" */
 bool set_text_is_set(const char *text);
 
+/** @return whether the text of a set names a list, whose members come in its own order */
+bool set_text_is_list(const char *text);
+
 /**
  * Expand and examine a set. Not collective: one rank calls it.
  *

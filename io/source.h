@@ -102,12 +102,6 @@ enum sheaf_status source_set_type(struct source_map *map, enum sheaf_type type, 
 enum sheaf_status source_describe_set(const char *text, int core_ndim, struct source_map *map, struct set **set,
                                       struct sheaf_error *error);
 
-/**
- * Refuse an uneven set, until the engine takes them.
- * @return SHEAF_OK; SHEAF_BAD_DATA with the first two members whose shapes differ
- */
-enum sheaf_status source_set_check_even(const struct source_map *map, const struct set *set, struct sheaf_error *error);
-
 /** A source, open for reading in this process. */
 struct source;
 

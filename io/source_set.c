@@ -54,27 +54,6 @@ fill_map(const char *text, const struct set *set, struct source_map *map, struct
 }
 
 enum sheaf_status
-source_set_check_even(const struct source_map *map, const struct set *set, struct sheaf_error *error)
-{
-    char shape_a[SHEAF_SHAPE_TEXT], shape_b[SHEAF_SHAPE_TEXT];
-    const struct set_member *first = NULL;
-
-    for (int64_t i = 0; map->uneven && i < set->count; i++) {
-        const struct set_member *member = set_member(set, i);
-        if (member->unreadable)
-            continue;
-        if (!first)
-            first = member;
-        if (!sheaf_shape_equal(&first->shape, &member->shape))
-            return sheaf_fail(error, SHEAF_BAD_DATA,
-                              "%s: its datasets differ: %s is %s, %s is %s; give those of each shape by themselves",
-                              map->text, set_text(set, first->text), sheaf_shape_format(&first->shape, shape_a),
-                              set_text(set, member->text), sheaf_shape_format(&member->shape, shape_b));
-    }
-    return SHEAF_OK;
-}
-
-enum sheaf_status
 source_describe_set(const char *text, int core_ndim, struct source_map *map, struct set **set,
                     struct sheaf_error *error)
 {

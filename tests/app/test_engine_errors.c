@@ -273,7 +273,8 @@ a_kernel_that_fails_stops_the_run(void **state)
     memcpy(parameters, plain, sizeof parameters);
     parameters[FIXTURE_FATAL].real = x[0];
     fixture_create(&fixture, &fixture_twice, TASKS, dataset, parameters);
-    fail_in_all_modes(true, SHEAF_INTERNAL, "kernel twice failed on tasks 760 to 779");
+    fail_in_all_modes(true, SHEAF_INTERNAL,
+                      "kernel twice failed on the 20 tasks of a chunk, the first one is task 760");
     fixture_destroy(&fixture);
 }
 

@@ -516,16 +516,17 @@ make_rows(int64_t chunk, uint32_t count)
 static bool
 post(struct queue *queue, int rank, int64_t chunk, uint32_t count, uint8_t record_state)
 {
-    struct record_chunk record = {.state = record_state, .count = count, .sequence = (uint64_t)chunk * 3};
+    struct record_chunk record = {
+        .state = record_state, .first = chunk * 10, .count = count, .sequence = (uint64_t)chunk * 3};
     make_rows(chunk, count);
-    return queue_post(queue, rank, chunk, chunk * 10, &record, made_status, made_info);
+    return queue_post(queue, rank, chunk, &record, made_status, made_info);
 }
 
 static void
 check_entry(const struct queue_commit *commit, int64_t chunk, uint32_t count, uint8_t record_state)
 {
     assert_int_equal(commit->chunk, chunk);
-    assert_int_equal(commit->first_task, chunk * 10);
+    assert_int_equal(commit->record.first, chunk * 10);
     assert_int_equal(commit->bytes % 8, 0);
     assert_int_equal(commit->record.state, record_state);
     assert_int_equal(commit->record.count, count);

@@ -290,7 +290,6 @@ members_of_several_types_meet_in_one(void **state)
     assert_true(sheaf_shape_equal(&map.array.core, &two_by_three_f64.shape));
     assert_false(map.uneven);
     assert_int_equal(map.offset, -1);
-    test_ok(source_set_check_even(&map, set, &error), &error);
     test_ok(source_attach_set(&map, set, &source, &error), &error);
     test_ok(source_read(source, 0, 3, got, &error), &error);
     for (int i = 0; i < 18; i++)
@@ -341,9 +340,6 @@ members_of_several_shapes_are_uneven(void **state)
     assert_true(map.array.core.ndim == 2 && map.array.core.extent[0] == 2 && map.array.core.extent[1] == 0);
     assert_int_equal(map.task_bytes, 80);
     assert_int_equal(map.offset, 0);
-    test_error(source_set_check_even(&map, set, &error), SHEAF_BAD_DATA, &error,
-               "a.h5:/x*[:3]: its datasets differ: a.h5:/x1 is (2, 3), a.h5:/x2 is (2, 5); give those of each shape by "
-               "themselves");
     describe_source("a.h5:/x*");
     assert_true(map.uneven && map.array.core.extent[0] == 0 && map.array.core.extent[1] == 0);
     assert_int_equal(map.array.lead.extent[0], 5);
