@@ -57,6 +57,16 @@ broadcast_make(const struct sheaf_shape *own, const struct sheaf_shape *tasks, s
 }
 
 int64_t
+broadcast_tasks(const struct broadcast *broadcast)
+{
+    int64_t tasks = broadcast->ndim > 0;
+
+    for (int i = 0; i < broadcast->ndim; i++)
+        tasks *= broadcast->axes[i].extent;
+    return tasks;
+}
+
+int64_t
 broadcast_entry(const struct broadcast *broadcast, int64_t task)
 {
     int64_t entry = 0;

@@ -33,6 +33,9 @@ bool broadcast_join(struct sheaf_shape *lead, const struct sheaf_shape *other);
  */
 bool broadcast_make(const struct sheaf_shape *own, const struct sheaf_shape *tasks, struct broadcast *broadcast);
 
+/** @return how many tasks there are; 0: all zero, which does not say */
+int64_t broadcast_tasks(const struct broadcast *broadcast);
+
 /** @return the entry that a task uses, 0 <= task < number of tasks */
 int64_t broadcast_entry(const struct broadcast *broadcast, int64_t task);
 

@@ -11,7 +11,7 @@
 struct source {
     struct source_map map;
     struct set_reader *reader;     /* of a set */
-    int64_t entries;               /* tasks that it holds; INT64_MAX where it counts none */
+    int64_t tasks;                 /* of the run; INT64_MAX where any number is good */
     int64_t elements;              /* of one task */
     int64_t stored_bytes;          /* of one task in the file */
     int descriptor;                /* of a plain contiguous dataset, else -1 */
@@ -33,6 +33,18 @@ open_plain(struct source *source, struct sheaf_error *error)
     return status;
 }
 
+static bool
+count_tasks(const struct source_map *map, int64_t *tasks)
+{
+    bool fits = sheaf_shape_count(&map->array.lead, tasks);
+
+    if (map->countless)
+        *tasks = INT64_MAX;
+    if (map->tasks.ndim > 0)
+        *tasks = broadcast_tasks(&map->tasks);
+    return fits;
+}
+
 enum sheaf_status
 source_attach(const struct source_map *map, struct source **source, struct sheaf_error *error)
 {
@@ -42,13 +54,10 @@ source_attach(const struct source_map *map, struct source **source, struct sheaf
     if (!*source)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to open it", map->text);
     **source = (struct source){.map = *map, .descriptor = -1, .library = SOURCE_LIBRARY_CLOSED};
-    if (!sheaf_shape_count(&map->array.lead, &(*source)->entries) ||
-        !sheaf_shape_count(&map->array.core, &(*source)->elements) ||
+    if (!count_tasks(map, &(*source)->tasks) || !sheaf_shape_count(&map->array.core, &(*source)->elements) ||
         !convert_possible(map->file_type, map->array.type))
         status = sheaf_fail(error, SHEAF_INTERNAL, "%s: its description is invalid", map->text);
     (*source)->stored_bytes = source_plain_task_bytes(map);
-    if (map->countless)
-        (*source)->entries = INT64_MAX;
     if (status == SHEAF_OK && map->kind == SOURCE_DATASET && map->offset >= 0)
         status = open_plain(*source, error);
     if (status != SHEAF_OK) {
@@ -118,19 +127,55 @@ source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error
     return SHEAF_OK;
 }
 
+enum sheaf_status
+source_set_tasks(struct source_map *map, const struct sheaf_shape *lead, struct sheaf_error *error)
+{
+    char own[SHEAF_SHAPE_TEXT], wanted[SHEAF_SHAPE_TEXT];
+    struct broadcast tasks;
+
+    if (map->countless)
+        return SHEAF_OK;
+    if (!broadcast_make(&map->array.lead, lead, &tasks))
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: its leading axes %s cannot be stretched to %s", map->text,
+                          sheaf_shape_format(&map->array.lead, own), sheaf_shape_format(lead, wanted));
+    map->tasks = tasks;
+    map->chunk_tasks = broadcast_group(&tasks, map->chunk_tasks);
+    return SHEAF_OK;
+}
+
+int64_t
+source_entry(const struct source_map *map, int64_t task)
+{
+    return broadcast_entry(&map->tasks, task);
+}
+
+int64_t
+source_earlier_task(const struct source *source, int64_t task)
+{
+    return broadcast_earlier(&source->map.tasks, task);
+}
+
 static bool
 in_range(const struct source *source, int64_t first, int64_t count)
 {
-    return first >= 0 && count >= 0 && first <= source->entries && count <= source->entries - first;
+    return first >= 0 && count >= 0 && first <= source->tasks && count <= source->tasks - first;
 }
 
 bool
 source_is_cached(const struct source *source, int64_t first, int64_t count)
 {
-    return source_access(source) == SOURCE_DISK && !source_is_set(source) && in_range(source, first, count) &&
-           count > 0 &&
-           source_plain_is_cached(&source->map, source->descriptor, first * source->stored_bytes,
-                                  count * source->stored_bytes);
+    struct broadcast_piece piece;
+
+    if (source_access(source) != SOURCE_DISK || source_is_set(source) || !in_range(source, first, count) || count == 0)
+        return false;
+    for (int64_t done = 0; done < count; done += piece.tasks) {
+        piece = broadcast_piece(&source->map.tasks, first, first + done, count - done);
+        if (piece.earlier < 0 &&
+            !source_plain_is_cached(&source->map, source->descriptor, piece.entry * source->stored_bytes,
+                                    piece.entries * source->stored_bytes))
+            return false;
+    }
+    return true;
 }
 
 /* Tasks of a source from one on. */
@@ -186,30 +231,11 @@ read_members(struct source *source, int64_t first, int64_t count, char *to, stru
     return status;
 }
 
-enum sheaf_status
-source_read_task(struct source *source, int64_t task, const struct sheaf_array *array, void *buffer,
-                 struct sheaf_error *error)
+static enum sheaf_status
+read_library(struct source *source, int64_t first, int64_t count, void *to, struct sheaf_error *error)
 {
-    if (!source_is_set(source))
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: is no set of datasets", source->map.text);
-    return set_read(source->reader, task, array, buffer, error);
-}
-
-enum sheaf_status
-source_read(struct source *source, int64_t first, int64_t count, void *buffer, struct sheaf_error *error)
-{
-    const struct source_map *map = &source->map;
-    enum sheaf_status status;
-
-    if (!in_range(source, first, count))
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: tasks %lld to %lld were asked for, it has %lld", map->text,
-                          (long long)first, (long long)(first + count - 1), (long long)source->entries);
-    if (source_is_set(source))
-        return read_members(source, first, count, buffer, error);
-    if (source_access(source) != SOURCE_LIBRARY)
-        return read_by_elements(source, first, count, buffer, error);
     if (source->library.dataset < 0) {
-        status = source_library_open(map, &source->library, error);
+        enum sheaf_status status = source_library_open(&source->map, &source->library, error);
         if (status != SHEAF_OK) {
             /* it could be opened when it was described: whatever is wrong now is a failed read */
             if (error)
@@ -217,5 +243,74 @@ source_read(struct source *source, int64_t first, int64_t count, void *buffer, s
             return SHEAF_IO_ERROR;
         }
     }
-    return source_library_read(&source->library, map, first, count, buffer, error);
+    return source_library_read(&source->library, &source->map, first, count, to, error);
+}
+
+static enum sheaf_status
+read_entries(struct source *source, int64_t first, int64_t count, void *to, struct sheaf_error *error)
+{
+    if (source_is_set(source))
+        return read_members(source, first, count, to, error);
+    if (source_access(source) != SOURCE_LIBRARY)
+        return read_by_elements(source, first, count, to, error);
+    return read_library(source, first, count, to, error);
+}
+
+/*
+ * Read a piece's entries to the end of its place, then give each task its own. None is overwritten before it was copied: each
+ * entry that is left has at least one task that is left.
+ */
+static enum sheaf_status
+read_piece(struct source *source, const struct broadcast_piece *piece, char *to, struct sheaf_error *error)
+{
+    const int64_t bytes = source->map.task_bytes;
+    const char *from = to + (piece->tasks - piece->entries) * bytes;
+    int64_t left = piece->first_repeats;
+
+    enum sheaf_status status =
+        read_entries(source, piece->entry, piece->entries, to + (piece->tasks - piece->entries) * bytes, error);
+    if (status != SHEAF_OK || piece->tasks == piece->entries)
+        return status;
+    for (int64_t task = 0; task < piece->tasks; task++) {
+        if (to != from)
+            memcpy(to, from, (size_t)bytes);
+        to += bytes;
+        if (--left == 0) {
+            from += bytes;
+            left = piece->repeats;
+        }
+    }
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+source_read(struct source *source, int64_t first, int64_t count, void *buffer, struct sheaf_error *error)
+{
+    const int64_t bytes = source->map.task_bytes;
+    struct broadcast_piece piece;
+
+    if (!in_range(source, first, count))
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: tasks %lld to %lld were asked for, it has %lld", source->map.text,
+                          (long long)first, (long long)(first + count - 1), (long long)source->tasks);
+    for (int64_t done = 0; done < count; done += piece.tasks) {
+        char *to = (char *)buffer + done * bytes;
+        piece = broadcast_piece(&source->map.tasks, first, first + done, count - done);
+        if (piece.earlier >= 0) {
+            memcpy(to, (char *)buffer + (piece.earlier - first) * bytes, (size_t)(piece.tasks * bytes));
+            continue;
+        }
+        enum sheaf_status status = read_piece(source, &piece, to, error);
+        if (status != SHEAF_OK)
+            return status;
+    }
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+source_read_task(struct source *source, int64_t task, const struct sheaf_array *array, void *buffer,
+                 struct sheaf_error *error)
+{
+    if (!source_is_set(source))
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: is no set of datasets", source->map.text);
+    return set_read(source->reader, source_entry(&source->map, task), array, buffer, error);
 }

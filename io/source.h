@@ -11,6 +11,7 @@
 #ifndef SHEAF_SOURCE_H
 #define SHEAF_SOURCE_H
 
+#include "broadcast.h"
 #include "generate.h"
 #include "set.h"
 #include "sheaf/array.h"
@@ -33,8 +34,9 @@ struct source_map {
         struct sheaf_shape lead; /**< the axes that count tasks; ndim 0: one entry */
         struct sheaf_shape core; /**< one task's shape */
     } array;
-    bool uneven;        /**< a set whose datasets differ in shape: 0 in `core` where their extents do */
-    int64_t task_bytes; /**< bytes of one task, in memory; of an uneven set's greatest */
+    struct broadcast tasks; /**< which entry each task of the run uses; at first its own tasks are the run's */
+    bool uneven;            /**< a set whose datasets differ in shape: 0 in `core` where their extents do */
+    int64_t task_bytes;     /**< bytes of one task, in memory; of an uneven set's greatest */
     /** Of the elements as they are stored or generated; of a set, what all its members can be read as. Reading converts. */
     enum sheaf_type file_type;
     bool swapped;        /**< stored in the other byte order */
@@ -92,6 +94,18 @@ enum sheaf_status source_describe(const char *text, int core_ndim, uint32_t oper
 enum sheaf_status source_set_type(struct source_map *map, enum sheaf_type type, struct sheaf_error *error);
 
 /**
+ * Say which tasks a run has: from then on the source is read by their numbers, its entries stretched over them by NumPy's
+ * rule (broadcast.h), and chunk_tasks counts them. At most once, before anybody attaches. Pure. Generated sources without
+ * leading axes have an entry for each task of any run; nothing changes for them.
+ * @param[in] lead  the run's leading axes
+ * @return SHEAF_OK; SHEAF_BAD_DATA, nothing changed: its leading axes cannot be stretched to these
+ */
+enum sheaf_status source_set_tasks(struct source_map *map, const struct sheaf_shape *lead, struct sheaf_error *error);
+
+/** @return the entry that a task uses: of a set the number of its member */
+int64_t source_entry(const struct source_map *map, int64_t task);
+
+/**
  * Describe a set of datasets (set.h) as a source. Not collective: one rank calls it.
  *
  * Its readable members may differ in shape, then it is uneven, and in stored type: each is converted to the type that all of
@@ -134,9 +148,13 @@ enum source_access source_access(const struct source *source);
  */
 bool source_is_cached(const struct source *source, int64_t first, int64_t count);
 
+/** @return the last task before this one that uses the same entry; -1: none */
+int64_t source_earlier_task(const struct source *source, int64_t task);
+
 /**
- * Read tasks [first, first + count) into a dense buffer of count * map.task_bytes bytes, converted to map.array.type by the
- * thread that reads; a shared source is read with first 0, count 1.
+ * Read what tasks [first, first + count) of the run use into a dense buffer of count * map.task_bytes bytes, converted to
+ * map.array.type by the thread that reads; a shared source is read with first 0, count 1. Entries that follow each other are
+ * read together; one that several of these tasks use is read once and copied.
  * @return SHEAF_OK; SHEAF_IO_ERROR (also a file that has become shorter)
  */
 enum sheaf_status source_read(struct source *source, int64_t first, int64_t count, void *buffer,

@@ -74,6 +74,7 @@ entries_are_those_of_the_definition(void **state)
         }
         /* nothing is stretched: then nothing is divided either */
         assert_int_equal(broadcast.ndim == 0, own_count == count);
+        assert_int_equal(broadcast_tasks(&broadcast), own_count == count ? 0 : count);
     }
 }
 
