@@ -1,6 +1,6 @@
 #include "make.h"
 #include "job.h"
-#include "run.h"
+#include "tasks.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -132,7 +132,7 @@ prepare(const struct options *options, struct job_map *map, struct set **sets, s
     snprintf(map->kernel, sizeof map->kernel, "%s", make_kernel.name);
     if (map->input_count == 0)
         return SHEAF_OK;
-    status = run_settle_tasks(map->input_count, map->operands, options->count, &map->lead, &task_count, error);
+    status = tasks_settle(map->input_count, map->operands, options->count, &map->lead, &task_count, error);
     return status ? status : fill_tasks(map, task_count, tasks, error);
 }
 

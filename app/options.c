@@ -69,7 +69,8 @@ static const struct command_text {
      "random:2000x2000, "
      "normal:, ones:, zeros:, range:, with :f32|f64|c64|c128 and "
      ":shared "
-     "at its end.\n\n"
+     "at its end. Axes that count tasks go together by NumPy's broadcasting rule: (100, 1) and (20) make 100 x 20 "
+     "tasks.\n\n"
      "  mpirun -n 8 sheaf run matmul beams.h5:/a beams.h5:/b -o products.h5\n"
      "  sheaf run inv random:100x100:f32 --count 1000 -o inverses.h5"},
     {COMMAND_MAKE, "make", "FILE.h5 NAME=OPERAND...",

@@ -37,16 +37,16 @@ release_spec(struct spec_holder *holder)
     free(holder->names);
 }
 
-/** The names of a set's members, each ending with NUL. @return malloc'ed; NULL without memory */
+/** The names of all tasks, each that of the member which it uses and ending with NUL. @return malloc'ed; NULL without memory */
 static char *
-join_names(const struct set *set, int64_t *bytes)
+join_names(const struct source_map *operand, const struct set *set, int64_t tasks, int64_t *bytes)
 {
     *bytes = 0;
-    for (int64_t i = 0; i < set->count; i++)
-        *bytes += (int64_t)strlen(set_text(set, set_member(set, i)->name)) + 1;
+    for (int64_t i = 0; i < tasks; i++)
+        *bytes += (int64_t)strlen(set_text(set, set_member(set, source_entry(operand, i))->name)) + 1;
     char *names = malloc((size_t)*bytes + 1), *at = names;
-    for (int64_t i = 0; names && i < set->count; i++)
-        at = stpcpy(at, set_text(set, set_member(set, i)->name)) + 1;
+    for (int64_t i = 0; names && i < tasks; i++)
+        at = stpcpy(at, set_text(set, set_member(set, source_entry(operand, i))->name)) + 1;
     return names;
 }
 
@@ -79,14 +79,15 @@ fill_classes(const struct job *job, struct spec_holder *holder)
     return true;
 }
 
-/** The set whose members are the tasks; NULL: there is none, and tasks have no names. */
-static const struct set *
-find_naming_set(const struct job *job)
+/** The input that names the tasks: the set with the most members; -1: there is none, and tasks have no names. */
+static int
+find_naming_input(const struct job *job)
 {
+    int found = -1;
     for (int i = 0; i < job->map.input_count; i++)
-        if (job->sets[i] && job->sets[i]->count == job->plan->tasks)
-            return job->sets[i];
-    return NULL;
+        if (job->sets[i] && (found < 0 || job->sets[i]->count > job->sets[found]->count))
+            found = i;
+    return found;
 }
 
 /** Release with release_spec, after a failure too. @return SHEAF_OK; SHEAF_NO_RESOURCES */
@@ -95,12 +96,14 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
 {
     const struct job_map *map = &job->map;
     const struct plan *plan = job->plan;
-    const struct set *naming = find_naming_set(job);
+    const int naming = find_naming_input(job);
     memset(spec, 0, sizeof *spec);
     memset(holder, 0, sizeof *holder);
     bool good = fill_classes(job, holder);
-    if (naming)
-        good = good && (holder->names = join_names(naming, &spec->names_bytes)) != NULL;
+    if (good && naming >= 0) {
+        holder->names = join_names(&map->operands[naming], job->sets[naming], plan->tasks, &spec->names_bytes);
+        good = holder->names != NULL;
+    }
     if (!good)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to describe %lld tasks in the results file",
                           (long long)plan->tasks);

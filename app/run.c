@@ -6,71 +6,10 @@
 #include "plugin.h"
 #include "promote.h"
 #include "signature.h"
+#include "tasks.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/** The first operand whose leading axes count tasks, -1 where none has any. */
-static int
-first_counting(int operand_count, const struct source_map *operands)
-{
-    for (int i = 0; i < operand_count; i++)
-        if (!operands[i].shared && !operands[i].countless)
-            return i;
-    return -1;
-}
-
-static enum sheaf_status
-check_same_lead(const struct source_map *a, const struct source_map *b, struct sheaf_error *error)
-{
-    char text_a[SHEAF_SHAPE_TEXT], text_b[SHEAF_SHAPE_TEXT];
-    if (sheaf_shape_equal(&a->array.lead, &b->array.lead))
-        return SHEAF_OK;
-    return sheaf_fail(
-        error, SHEAF_BAD_DATA,
-        "operands count tasks differently: %s over %s, %s over %s; their leading axes must be equal, or one of "
-        "them a single matrix",
-        a->text, sheaf_shape_format(&a->array.lead, text_a), b->text, sheaf_shape_format(&b->array.lead, text_b));
-}
-
-/** Tasks where no operand has leading axes. */
-static enum sheaf_status
-settle_by_count(int operand_count, const struct source_map *operands, int64_t count, struct sheaf_shape *lead,
-                int64_t *tasks, struct sheaf_error *error)
-{
-    for (int i = 0; i < operand_count && count == 0; i++)
-        if (operands[i].countless)
-            return sheaf_fail(error, SHEAF_USAGE, "%s: how many? No dataset gives the number of tasks; give --count N",
-                              operands[i].text);
-    *tasks = count > 0 ? count : 1;
-    lead->ndim = count > 0;
-    lead->extent[0] = *tasks;
-    return SHEAF_OK;
-}
-
-enum sheaf_status
-run_settle_tasks(int operand_count, const struct source_map *operands, int64_t count, struct sheaf_shape *lead,
-                 int64_t *tasks, struct sheaf_error *error)
-{
-    memset(lead, 0, sizeof *lead);
-    int first = first_counting(operand_count, operands);
-    if (first < 0)
-        return settle_by_count(operand_count, operands, count, lead, tasks, error);
-    for (int i = first + 1; i < operand_count; i++) {
-        if (operands[i].shared || operands[i].countless)
-            continue;
-        enum sheaf_status status = check_same_lead(&operands[first], &operands[i], error);
-        if (status)
-            return status;
-    }
-    *lead = operands[first].array.lead;
-    if (!sheaf_shape_count(lead, tasks) || *tasks < 1)
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: no tasks, or more than 64 bits can count", operands[first].text);
-    if (count > 0 && count != *tasks)
-        return sheaf_fail(error, SHEAF_USAGE, "--count %lld: %s has %lld tasks; leave --count out", (long long)count,
-                          operands[first].text, (long long)*tasks);
-    return SHEAF_OK;
-}
 
 void
 run_fill_outputs(int output_count, const struct sheaf_array *arrays, const char *const *names,
@@ -206,11 +145,8 @@ fill_request(const struct sheaf_kernel *kernel, const struct options *options, c
             return status;
     }
     problem->input_count = map->input_count;
-    request->align = 1;
     for (int i = 0; i < map->input_count; i++) {
         const struct source_map *operand = &map->operands[i];
-        if (!operand->shared)
-            request->align = plan_join_alignments(request->align, operand->chunk_tasks);
         request->shared[i] = operand->shared;
         problem->inputs[i].type = operand->array.type;
         problem->inputs[i].shape = operand->array.core;
@@ -371,7 +307,8 @@ prepare(const struct options *options, struct job_map *map, struct set **sets, s
     if (!status)
         status = fill_request(kernel, options, map, &all, error);
     if (!status)
-        status = run_settle_tasks(map->operand_count, map->operands, options->count, &map->lead, &all.tasks, error);
+        status = tasks_settle(map->operand_count, map->operands, options->count, &map->lead, &all.tasks, error);
+    all.align = tasks_align(map->operand_count, map->operands);
     if (!status)
         status = match(kernel, map, sets, &all, tasks, error);
     if (status)

@@ -195,7 +195,7 @@ status_text(uint8_t status)
     return status < SHEAF_TASK_STATUS_COUNT ? texts[status] : "?";
 }
 
-/** A task as users know it: its dataset, or its number and place in the leading axes. */
+/** A task as users know it: its dataset where that is no other's too, else its number and place in the leading axes. */
 static void
 print_task(const struct job *job, int64_t task, FILE *stream)
 {
@@ -203,10 +203,13 @@ print_task(const struct job *job, int64_t task, FILE *stream)
         const struct set *set = job->sets[i];
         if (!set)
             continue;
-        const struct set_member *member = set_member(set, task);
+        const struct source_map *operand = &job->map.operands[i];
+        const struct set_member *member = set_member(set, source_entry(operand, task));
         fprintf(stream, "  %s%s%s", set_text(set, member->text), member->unreadable ? ": " : "",
                 member->unreadable ? set_text(set, member->reason) : "");
-        return;
+        if (operand->tasks.ndim == 0)
+            return;
+        break;
     }
     const struct sheaf_shape *lead = &job->map.lead;
     int64_t index[SHEAF_NDIM_MAX];

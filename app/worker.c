@@ -55,6 +55,12 @@ read_members(const struct plan *plan, struct source *source, int input, struct s
         char *to = (char *)slot->inputs[input] + t * bytes;
         int64_t task;
         plan_run(plan, slot->chunk.first + t, 1, &task);
+        // Of several classes, a set's members are one a task. A refused task may have been another input's fault.
+        int64_t earlier = plan->order ? -1 : source_earlier_task(source, task) - slot->chunk.first;
+        if (earlier >= 0 && !slot->refused[earlier]) {
+            memcpy(to, (char *)slot->inputs[input] + earlier * bytes, (size_t)bytes);
+            continue;
+        }
         if (source_read_task(source, task, array, to, NULL) == SHEAF_OK)
             continue;
         memset(to, 0, (size_t)bytes);
