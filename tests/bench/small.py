@@ -13,33 +13,23 @@ and prints the ratios of each round, numpy/sheaf and sheaf/move, with their medi
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 import time
 
 import h5py
 import numpy as np
 
 sys.dont_write_bytecode = True
-from bench import call, environment, spread, warm_memory  # noqa: E402
+from common import add_options, call, core_type, environment, run_sheaf, scratch, spread, warm_memory  # noqa: E402
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sheaf", help="the program")
-    parser.add_argument("--move", help="the program that moves bytes")
+    add_options(parser)
+    parser.add_argument("--move", required=True, help="the program that moves bytes")
     parser.add_argument("--count", type=int, default=20000, help="products (default 20000)")
     parser.add_argument("--size", type=int, default=64, help="rows and columns (default 64)")
-    parser.add_argument("--ranks", type=int, default=2, help="ranks (default 2)")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds of measurements (default 5)")
-    parser.add_argument("--dir", default="/dev/shm", help="a memory file system (default /dev/shm)")
-    parser.add_argument("--unpinned", action="store_true", help="let OpenBLAS choose its core type on both sides")
-    parser.add_argument("--numpy", nargs=2, metavar=("INPUT", "OUTPUT"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if not arguments.numpy and not (arguments.sheaf and arguments.move):
-        parser.error("--sheaf and --move are needed")
-    return arguments
+    return parser.parse_args()
 
 
 def multiply(source, target):
@@ -53,45 +43,30 @@ def multiply(source, target):
     print(time.monotonic() - start)
 
 
-def run_sheaf(a, env, source, target):
-    """Seconds inside, of the whole process, and the closing line."""
-    command = ["mpirun", "--oversubscribe", "-n", str(a.ranks), a.sheaf, "run", "matmul", f"{source}:/a", f"{source}:/b",
-               "-o", target, "--layout", f"{a.ranks}x1", "--progress", "none"]
-    start = time.monotonic()
-    text = call(command, env)
-    whole = time.monotonic() - start
-    with h5py.File(target) as results:
-        run = results["sheaf/runs"][0]
-        if results["result"].shape[0] != a.count or (results["sheaf/status"][:] != 1).any():
-            sys.exit(f"{target}: not every task is done")
-        return float(run["end"] - run["start"]), whole, next(x for x in text.splitlines() if x.startswith("done:"))
-
-
 def main():
-    a = parse_arguments()
-    if a.numpy:
-        multiply(*a.numpy)
+    if sys.argv[1:2] == ["--numpy"]:
+        multiply(*sys.argv[2:])
         return
+    a = parse_arguments()
     env = environment(a.unpinned)
-    directory = tempfile.mkdtemp(prefix="sheaf-bench-", dir=a.dir)
-    source, target = os.path.join(directory, "beams.h5"), os.path.join(directory, "products.h5")
-    bytes_out = 8 * a.count * a.size**2
+    with scratch(a.dir) as directory:
+        source, target = os.path.join(directory, "beams.h5"), os.path.join(directory, "products.h5")
+        bytes_out = 8 * a.count * a.size**2
 
-    def fresh():
-        if os.path.exists(target):
-            os.unlink(target)
-        warm_memory(directory, bytes_out)
+        def fresh():
+            if os.path.exists(target):
+                os.unlink(target)
+            warm_memory(directory, bytes_out)
 
-    try:
         call([a.sheaf, "make", source, f"a=random:{a.size}x{a.size}", f"b=random:{a.size}x{a.size}", "--count",
               str(a.count), "--progress", "none"], env)
-        core = env.get("OPENBLAS_CORETYPE", "chosen by OpenBLAS")
-        print(f"{a.count} products of {a.size}x{a.size} f64, {a.ranks} ranks, core type {core}, {os.cpu_count()} CPUs, "
-              f"{a.repeats} rounds in turn after one to warm up")
+        print(f"{a.count} products of {a.size}x{a.size} f64, {a.ranks} ranks, core type {core_type(env)}, "
+              f"{os.cpu_count()} CPUs, {a.repeats} rounds in turn after one to warm up")
         inside, whole, numpy, move, closing = [], [], [], [], ""
         for _ in range(a.repeats + 1):
             fresh()
-            seconds, process, closing = run_sheaf(a, env, source, target)
+            seconds, process, closing = run_sheaf(a.sheaf, env, a.ranks, "matmul", [f"{source}:/a", f"{source}:/b"],
+                                                  target, "--layout", f"{a.ranks}x1")
             inside.append(seconds)
             whole.append(process)
             fresh()
@@ -106,8 +81,6 @@ def main():
         print(f"last run's    {closing}")
         print(f"numpy/sheaf   {spread([n / s for n, s in zip(numpy, inside)])}")
         print(f"sheaf/move    {spread([s / m for m, s in zip(move, inside)])}")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""What the benchmarks share: their options, how they start programs, how they take times and show them."""
+
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import h5py
+
+
+def add_options(parser, repeats=5):
+    """The options that all benchmarks of `sheaf run` have."""
+    parser.add_argument("--sheaf", required=True, help="the program")
+    parser.add_argument("--ranks", type=int, default=2, help="ranks (default 2)")
+    parser.add_argument("--repeats", type=int, default=repeats, help=f"rounds of measurements (default {repeats})")
+    parser.add_argument("--dir", default="/dev/shm", help="a memory file system (default /dev/shm)")
+    parser.add_argument("--unpinned", action="store_true", help="let OpenBLAS choose its core type, on all sides alike")
+
+
+def environment(unpinned):
+    env = dict(os.environ)
+    if unpinned:
+        for name in [n for n in env if n.startswith("OPENBLAS_")]:
+            del env[name]
+    if os.geteuid() == 0:
+        env["OMPI_ALLOW_RUN_AS_ROOT"] = env["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    return env
+
+
+def core_type(env):
+    return env.get("OPENBLAS_CORETYPE", "chosen by OpenBLAS")
+
+
+@contextlib.contextmanager
+def scratch(parent):
+    """A directory of its own for the files of a benchmark, gone at its end however it ends."""
+    directory = tempfile.mkdtemp(prefix="sheaf-bench-", dir=parent)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def call(command, env):
+    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def timed(command, env):
+    """What it printed, and the seconds of the whole process."""
+    start = time.monotonic()
+    text = call(command, env)
+    return text, time.monotonic() - start
+
+
+def warm_memory(directory, count):
+    """Write and remove a file as large as the results: a virtual machine gives memory that lies idle back to its host, and
+    the first touch afterwards costs more than all that is measured here."""
+    path = os.path.join(directory, "warm")
+    block = bytes(1 << 24)
+    with open(path, "wb") as file:
+        for _ in range(count // len(block) + 1):
+            file.write(block)
+    os.unlink(path)
+
+
+def run_sheaf(sheaf, env, ranks, kernel, operands, target, *options):
+    """Seconds inside the program, from the end of MPI's start to the finished file, as the results file's run slot notes
+    them; of the whole process; and the closing line."""
+    text, whole = timed(["mpirun", "--oversubscribe", "-n", str(ranks), sheaf, "run", kernel, *operands, "-o", target,
+                         *options, "--progress", "none"], env)
+    with h5py.File(target) as results:
+        run = results["sheaf/runs"][0]
+        if (results["sheaf/status"][:] != 1).any():
+            sys.exit(f"{target}: not every task is done")
+        inside = float(run["end"] - run["start"])
+    return inside, whole, next(line for line in text.splitlines() if line.startswith("done:"))
+
+
+def spread(values):
+    return f"median {statistics.median(values):.3f}, from {min(values):.3f} to {max(values):.3f}"
