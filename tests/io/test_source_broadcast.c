@@ -155,6 +155,44 @@ chunks_are_counted_in_tasks(void **state)
     assert_int_equal(map.chunk_tasks, 4);
 }
 
+static int unpacked;
+
+/* The parameters are HDF5's. NOLINTBEGIN(readability-non-const-parameter) */
+static size_t
+count_unpacking(unsigned flags, size_t value_count, const unsigned values[], size_t bytes, size_t *buffer_bytes,
+                void **buffer)
+/* NOLINTEND(readability-non-const-parameter) */
+{
+    (void)value_count, (void)values, (void)buffer_bytes, (void)buffer;
+    unpacked += (flags & H5Z_FLAG_REVERSE) != 0;
+    return bytes;
+}
+
+/* In seven rounds over three chunks each is unpacked once: the first round is copied. */
+static void
+what_a_read_has_is_not_read_again(void **state)
+{
+    const H5Z_class2_t filter = {H5Z_CLASS_T_VERS, 301, 1, 1, "counting", NULL, NULL, count_unpacking};
+    const hsize_t extent[2] = {12, ELEMENTS}, chunk[2] = {4, ELEMENTS};
+    const struct sheaf_shape rounds = {.ndim = 2, .extent = {7, 12}};
+    static double got[7 * 12 * ELEMENTS];
+    struct source *source;
+    hid_t creation = in_chunks(2, chunk, false);
+
+    (void)state;
+    assert_true(H5Zregister(&filter) >= 0 && H5Pset_filter(creation, 301, 0, 0, NULL) >= 0);
+    put("rounds", 2, extent, H5T_IEEE_F64LE, creation);
+    describe("broadcast.h5:/rounds", &rounds);
+    test_ok(source_attach(&map, &source, &error), &error);
+    unpacked = 0;
+    test_ok(source_read(source, 0, 84, got, &error), &error);
+    for (int i = 0; i < 84 * ELEMENTS; i++)
+        assert_true(got[i] == i % (12 * ELEMENTS));
+    assert_int_equal(unpacked, 3);
+    source_detach(source);
+    assert_true(H5Zunregister(301) >= 0);
+}
+
 static void
 generated_sources_follow(void **state)
 {
@@ -230,6 +268,7 @@ main(void)
         cmocka_unit_test(slices_are_stretched_too),
         cmocka_unit_test(entries_of_tasks_in_a_row_are_read_together),
         cmocka_unit_test(chunks_are_counted_in_tasks),
+        cmocka_unit_test(what_a_read_has_is_not_read_again),
         cmocka_unit_test(generated_sources_follow),
         cmocka_unit_test(what_cannot_be_stretched_is_refused),
         cmocka_unit_test(cached_tasks_are_seen),
