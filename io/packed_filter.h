@@ -16,6 +16,7 @@ enum packed_filter_kind { PACKED_DEFLATE = 1, PACKED_SHUFFLE = 2, PACKED_FLETCHE
 /** A dataset's filters, in the order in which they were applied. At most one of them is deflate. */
 struct packed_pipeline {
     int32_t count;
+    int32_t reserved; /**< no gap: descriptions are compared as bytes */
     struct packed_filter {
         int32_t kind;           /**< enum packed_filter_kind */
         uint32_t element_bytes; /**< of a shuffle: what it took for one element */

@@ -67,7 +67,7 @@ packed_describe(hid_t dataset, int lead, struct packed_layout *layout)
     unsigned options = 0;
     bool good = false;
 
-    memset(layout, 0, sizeof *layout); /* gaps between fields too: layouts are compared as bytes */
+    memset(layout, 0, sizeof *layout);
     layout->grid.lead = lead;
     if (creation >= 0 && space >= 0 && type >= 0 && H5Pget_layout(creation) == H5D_CHUNKED &&
         H5Pget_chunk_opts(creation, &options) >= 0) {

@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "file.h"
 #include "source_library.h"
+#include "source_packed.h"
 #include "source_plain.h"
 
 #include <stdlib.h>
@@ -161,6 +162,15 @@ in_range(const struct source *source, int64_t first, int64_t count)
     return first >= 0 && count >= 0 && first <= source->tasks && count <= source->tasks - first;
 }
 
+static enum sheaf_status
+check_range(const struct source *source, int64_t first, int64_t count, struct sheaf_error *error)
+{
+    if (in_range(source, first, count))
+        return SHEAF_OK;
+    return sheaf_fail(error, SHEAF_INTERNAL, "%s: tasks %lld to %lld were asked for, it has %lld", source->map.text,
+                      (long long)first, (long long)(first + count - 1), (long long)source->tasks);
+}
+
 bool
 source_is_cached(const struct source *source, int64_t first, int64_t count)
 {
@@ -231,19 +241,24 @@ read_members(struct source *source, int64_t first, int64_t count, char *to, stru
     return status;
 }
 
+/* At the first read. */
+static enum sheaf_status
+open_library(struct source *source, struct sheaf_error *error)
+{
+    if (source->library.dataset >= 0 || source_library_open(&source->map, &source->library, error) == SHEAF_OK)
+        return SHEAF_OK;
+    /* it could be opened when it was described: whatever is wrong now is a failed read */
+    if (error)
+        error->status = SHEAF_IO_ERROR;
+    return SHEAF_IO_ERROR;
+}
+
 static enum sheaf_status
 read_library(struct source *source, int64_t first, int64_t count, void *to, struct sheaf_error *error)
 {
-    if (source->library.dataset < 0) {
-        enum sheaf_status status = source_library_open(&source->map, &source->library, error);
-        if (status != SHEAF_OK) {
-            /* it could be opened when it was described: whatever is wrong now is a failed read */
-            if (error)
-                error->status = SHEAF_IO_ERROR;
-            return SHEAF_IO_ERROR;
-        }
-    }
-    return source_library_read(&source->library, &source->map, first, count, to, error);
+    const enum sheaf_status status = open_library(source, error);
+
+    return status == SHEAF_OK ? source_library_read(&source->library, &source->map, first, count, to, error) : status;
 }
 
 static enum sheaf_status
@@ -289,9 +304,9 @@ source_read(struct source *source, int64_t first, int64_t count, void *buffer, s
     const int64_t bytes = source->map.task_bytes;
     struct broadcast_piece piece;
 
-    if (!in_range(source, first, count))
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: tasks %lld to %lld were asked for, it has %lld", source->map.text,
-                          (long long)first, (long long)(first + count - 1), (long long)source->tasks);
+    enum sheaf_status status = check_range(source, first, count, error);
+    if (status != SHEAF_OK)
+        return status;
     for (int64_t done = 0; done < count; done += piece.tasks) {
         char *to = (char *)buffer + done * bytes;
         piece = broadcast_piece(&source->map.tasks, first, first + done, count - done);
@@ -299,11 +314,29 @@ source_read(struct source *source, int64_t first, int64_t count, void *buffer, s
             memcpy(to, (char *)buffer + (piece.earlier - first) * bytes, (size_t)(piece.tasks * bytes));
             continue;
         }
-        enum sheaf_status status = read_piece(source, &piece, to, error);
+        status = read_piece(source, &piece, to, error);
         if (status != SHEAF_OK)
             return status;
     }
     return SHEAF_OK;
+}
+
+enum sheaf_status
+source_fetch(struct source *source, int64_t first, int64_t count, void *raw, int64_t bytes, struct sheaf_error *error)
+{
+    enum sheaf_status status = check_range(source, first, count, error);
+
+    if (status == SHEAF_OK)
+        status = open_library(source, error);
+    if (status == SHEAF_OK)
+        status = source_packed_fetch(&source->library, &source->map, first, count, raw, bytes, error);
+    return status;
+}
+
+enum sheaf_status
+source_decode(const struct source *source, int64_t count, void *raw, void *buffer, struct sheaf_error *error)
+{
+    return source_packed_decode(&source->map, count, raw, buffer, error);
 }
 
 enum sheaf_status

@@ -13,6 +13,7 @@
 
 #include "broadcast.h"
 #include "generate.h"
+#include "packed.h"
 #include "set.h"
 #include "sheaf/array.h"
 #include "sheaf/status.h"
@@ -47,7 +48,8 @@ struct source_map {
     /** Tasks 0 to chunk_tasks - 1 lie in the same HDF5 chunks, so do as many after them, and so on: who reads whole multiples
      * unpacks each chunk once. 1: no chunk holds several tasks, or no such grid fits them. */
     int64_t chunk_tasks;
-    int64_t chunk_bytes; /**< of the chunks of one such group, unpacked; 0: it is not chunked */
+    int64_t chunk_bytes;         /**< of the chunks of one such group, unpacked; 0: it is not chunked */
+    struct packed_layout packed; /**< of all the dataset's chunks; grid.ndim 0: the library alone can unpack them */
     struct generate_spec generate;
     int64_t file_bytes;
     int64_t file_mtime;               /**< nanoseconds since 1970 */
@@ -159,6 +161,33 @@ int64_t source_earlier_task(const struct source *source, int64_t task);
  */
 enum sheaf_status source_read(struct source *source, int64_t first, int64_t count, void *buffer,
                               struct sheaf_error *error);
+
+/**
+ * How many bytes of memory it takes to read tasks in two steps, source_fetch and source_decode, so that not all of the work
+ * is the carrier's. Pure.
+ * @param[in] count  tasks of a read, which begins with a multiple of it; the last one may have fewer
+ * @return bytes; 0: source_read is the way to read this source so
+ */
+int64_t source_raw_bytes(const struct source_map *map, int64_t count);
+
+/**
+ * The first step, as source_read of a SOURCE_LIBRARY: it may block, and is the carrier's alone.
+ * @param[in]  first  a multiple of the count for which source_raw_bytes gave `bytes`; `count` is no greater than that
+ * @param[out] raw    `bytes` bytes, at a multiple of PACKED_ALIGNMENT
+ * @return SHEAF_OK; SHEAF_IO_ERROR
+ */
+enum sheaf_status source_fetch(struct source *source, int64_t first, int64_t count, void *raw, int64_t bytes,
+                               struct sheaf_error *error);
+
+/**
+ * The second step. Thread-safe, each raw memory by one thread at a time.
+ * @param[in]     count   as for source_fetch
+ * @param[in,out] raw     what source_fetch put there
+ * @param[out]    buffer  as source_read leaves it
+ * @return SHEAF_OK; SHEAF_IO_ERROR: damaged data; SHEAF_NO_RESOURCES
+ */
+enum sheaf_status source_decode(const struct source *source, int64_t count, void *raw, void *buffer,
+                                struct sheaf_error *error);
 
 /**
  * Read one task of a set, whose datasets need not be alike, as this array.

@@ -1,4 +1,5 @@
 #include "file.h"
+#include "packed_library.h"
 #include "records.h"
 #include "slice.h"
 #include "source.h"
@@ -162,6 +163,15 @@ note_chunks(hid_t creation, struct source_map *map)
     map->chunk_bytes = bytes;
 }
 
+/* Whether others than the library can unpack it. */
+static void
+note_packed(hid_t dataset, struct source_map *map)
+{
+    if (!packed_describe(dataset, map->array.lead.ndim, &map->packed) ||
+        map->packed.element_bytes != (int64_t)sheaf_type_size(map->file_type))
+        memset(&map->packed, 0, sizeof map->packed);
+}
+
 /* Type, axes, and where the bytes lie. */
 static enum sheaf_status
 examine_dataset(hid_t file, hid_t dataset, int core_ndim, const struct slice *slice, struct source_map *map,
@@ -196,8 +206,10 @@ examine_dataset(hid_t file, hid_t dataset, int core_ndim, const struct slice *sl
         map->offset = plain ? (int64_t)offset : -1;
         if (status == SHEAF_OK)
             status = apply_slice(slice, map, error);
-        if (status == SHEAF_OK)
+        if (status == SHEAF_OK) {
             note_chunks(creation, map);
+            note_packed(dataset, map);
+        }
     }
     if (creation >= 0)
         H5Pclose(creation);

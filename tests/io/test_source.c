@@ -71,6 +71,34 @@ refuse(const char *text, int core_ndim, enum sheaf_status expected, const char *
     test_error(source_describe(text, core_ndim, 0, 0, &map, &error), expected, &error, part);
 }
 
+/* Read by two steps, in runs of every length that can be so read, and compare with element(). Returns how many lengths. */
+static int
+check_two_steps(struct source *source, int64_t tasks)
+{
+    const int64_t task_elements = map.task_bytes / 8;
+    int lengths = 0;
+
+    for (int64_t run = 1; run <= tasks; run++) {
+        const int64_t bytes = source_raw_bytes(&map, run);
+        void *raw = aligned_alloc(PACKED_ALIGNMENT, (size_t)bytes / PACKED_ALIGNMENT * PACKED_ALIGNMENT + 64);
+        double *got = malloc((size_t)(run * map.task_bytes));
+        assert_true(raw && got);
+        for (int64_t first = 0; bytes > 0 && first < tasks; first += run) {
+            const int64_t count = tasks - first < run ? tasks - first : run;
+            test_ok(source_fetch(source, first, count, raw, bytes, &error), &error);
+            test_ok(source_decode(source, count, raw, got, &error), &error);
+            for (int64_t i = 0; i < count * task_elements; i++)
+                assert_true(got[i] == element(first * task_elements + i));
+        }
+        if (bytes > 0)
+            test_error(source_fetch(source, tasks, 1, raw, bytes, &error), SHEAF_INTERNAL, &error, "tasks ");
+        lengths += bytes > 0;
+        free(got);
+        free(raw);
+    }
+    return lengths;
+}
+
 /* Read every range of tasks of a described f64 source, and compare with element(). */
 static void
 check_all_ranges(enum source_access expected)
@@ -92,6 +120,7 @@ check_all_ranges(enum source_access expected)
                 assert_true(got[i] == element(first * task_elements + i));
         }
     }
+    check_two_steps(source, tasks);
     test_error(source_read(source, tasks, 1, got, &error), SHEAF_INTERNAL, &error, "tasks ");
     test_error(source_read(source, -1, 1, got, &error), SHEAF_INTERNAL, &error, "were asked for, it has ");
     test_error(source_read(source, 0, tasks + 1, got, &error), SHEAF_INTERNAL, &error, map.text);
@@ -887,6 +916,148 @@ cached_tasks_are_seen(void **state)
     source_detach(source);
 }
 
+static hid_t
+in_packed_chunks(int ndim, const hsize_t *chunk)
+{
+    hid_t creation = in_chunks(ndim, chunk);
+    H5Pset_shuffle(creation);
+    H5Pset_deflate(creation, 4);
+    return creation;
+}
+
+/* Attach to the described source and read it in two steps in as many lengths of runs as expected. */
+static void
+expect_two_steps(int lengths)
+{
+    struct source *source;
+    int64_t tasks = 0;
+
+    assert_true(sheaf_shape_count(&map.array.lead, &tasks));
+    test_ok(source_attach(&map, &source, &error), &error);
+    assert_int_equal(check_two_steps(source, tasks), lengths);
+    source_detach(source);
+}
+
+static void
+packed_datasets_are_read_in_two_steps(void **state)
+{
+    const hsize_t extent[3] = {10, 6, 7}, each[3] = {1, 6, 7}, parts[3] = {1, 4, 7}, several[3] = {4, 6, 7};
+
+    (void)state;
+    write_dataset("steps.h5", "each", H5T_IEEE_F64LE, 3, extent, in_packed_chunks(3, each));
+    write_dataset("steps.h5", "parts", H5T_IEEE_F64BE, 3, extent, in_packed_chunks(3, parts));
+    write_dataset("steps.h5", "several", H5T_IEEE_F32BE, 3, extent, in_packed_chunks(3, several));
+    describe("steps.h5:/each", 2);
+    expect_two_steps(10);
+    describe("steps.h5:/each", 1);
+    expect_two_steps(60 -
+                     5); /* not of 1, 2, 4, 5 and 8 rows: those can lie in chunks, of 6, with more than twice as many */
+    describe("steps.h5:/parts", 2);
+    expect_two_steps(10);
+    describe("steps.h5:/several", 2);
+    test_ok(source_set_type(&map, SHEAF_F64, &error), &error);
+    expect_two_steps(8); /* not of 1 and 3, as before */
+}
+
+static void
+elements_that_are_wider_as_stored_are_read_in_two_steps(void **state)
+{
+    const hsize_t extent[2] = {5, 300}, chunk[2] = {1, 300};
+    static float got[5 * 300];
+    struct source *source;
+
+    (void)state;
+    write_dataset("narrowed.h5", "a", H5T_IEEE_F64BE, 2, extent, in_packed_chunks(2, chunk));
+    describe("narrowed.h5:/a", 1);
+    test_ok(source_set_type(&map, SHEAF_F32, &error), &error);
+    test_ok(source_attach(&map, &source, &error), &error);
+    const int64_t bytes = source_raw_bytes(&map, 2);
+    void *raw = aligned_alloc(PACKED_ALIGNMENT, (size_t)bytes / PACKED_ALIGNMENT * PACKED_ALIGNMENT + 64);
+    assert_true(bytes > 0 && raw);
+    for (int64_t first = 0; first < 5; first += 2) {
+        const int64_t count = first == 4 ? 1 : 2;
+        test_ok(source_fetch(source, first, count, raw, bytes, &error), &error);
+        test_ok(source_decode(source, count, raw, got + first * 300, &error), &error);
+    }
+    for (int64_t i = 0; i < 5 * 300; i++)
+        assert_true(got[i] == (float)element(i));
+    free(raw);
+    source_detach(source);
+}
+
+static void
+slices_are_read_in_two_steps(void **state)
+{
+    const hsize_t extent[3] = {9, 2, 6}, chunk[3] = {1, 2, 5};
+    struct source *source;
+    double got[3 * 12];
+
+    (void)state;
+    write_dataset("some.h5", "a", H5T_IEEE_F64LE, 3, extent, in_packed_chunks(3, chunk));
+    for (int core_ndim = 1; core_ndim < 3; core_ndim++) {
+        describe("some.h5:/a[3:6]", core_ndim);
+        const int64_t tasks = core_ndim == 2 ? 3 : 6, bytes = source_raw_bytes(&map, tasks);
+        void *raw = aligned_alloc(PACKED_ALIGNMENT, (size_t)bytes / PACKED_ALIGNMENT * PACKED_ALIGNMENT + 64);
+        assert_true(bytes > 0 && raw);
+        test_ok(source_attach(&map, &source, &error), &error);
+        test_ok(source_fetch(source, 0, tasks, raw, bytes, &error), &error);
+        test_ok(source_decode(source, tasks, raw, got, &error), &error);
+        for (int64_t i = 0; i < 3 * 12; i++)
+            assert_true(got[i] == element(3 * 12 + i));
+        free(raw);
+        source_detach(source);
+    }
+}
+
+static void
+other_sources_are_read_in_one_step(void **state)
+{
+    const hsize_t extent[3] = {10, 6, 7}, each[3] = {1, 6, 7}, one[3] = {1, 6, 7};
+
+    (void)state;
+    write_dataset("one.h5", "plain", H5T_IEEE_F64LE, 3, extent, H5P_DEFAULT);
+    write_dataset("one.h5", "packed", H5T_IEEE_F64LE, 3, extent, in_packed_chunks(3, each));
+    write_dataset("one.h5", "shared", H5T_IEEE_F64LE, 3, one, in_packed_chunks(3, each));
+    describe("one.h5:/plain", 2);
+    assert_int_equal(source_raw_bytes(&map, 5), 0);
+    describe("one.h5:/shared", 2);
+    assert_int_equal(source_raw_bytes(&map, 1), 0);
+    describe("one.h5:/packed[::2]", 2);
+    assert_int_equal(source_raw_bytes(&map, 5), 0);
+    describe("one.h5:/packed", 2);
+    assert_true(source_raw_bytes(&map, 5) > 0);
+    const struct sheaf_shape same = {.ndim = 1, .extent = {10}}, stretched = {.ndim = 2, .extent = {3, 10}};
+    struct source_map again = map;
+    test_ok(source_set_tasks(&again, &same, &error), &error);
+    assert_true(source_raw_bytes(&again, 5) > 0);
+    test_ok(source_set_tasks(&map, &stretched, &error), &error);
+    assert_int_equal(source_raw_bytes(&map, 5), 0);
+    test_ok(source_describe("random:10x6x7", 2, 0, 0, &map, &error), &error);
+    assert_int_equal(source_raw_bytes(&map, 5), 0);
+}
+
+/* Another dataset of that name, of the same shape. */
+static void
+packed_datasets_that_changed_are_failed_reads(void **state)
+{
+    const hsize_t extent[2] = {4, 8}, chunk[2] = {1, 8}, other[2] = {1, 4};
+    struct source *source;
+
+    (void)state;
+    write_dataset("replaced.h5", "a", H5T_IEEE_F64LE, 2, extent, in_packed_chunks(2, chunk));
+    describe("replaced.h5:/a", 1);
+    assert_int_equal(unlink("replaced.h5"), 0);
+    write_dataset("replaced.h5", "a", H5T_IEEE_F64LE, 2, extent, in_packed_chunks(2, other));
+    const int64_t bytes = source_raw_bytes(&map, 4);
+    void *raw = aligned_alloc(PACKED_ALIGNMENT, (size_t)bytes / PACKED_ALIGNMENT * PACKED_ALIGNMENT + 64);
+    assert_non_null(raw);
+    test_ok(source_attach(&map, &source, &error), &error);
+    test_error(source_fetch(source, 0, 4, raw, bytes, &error), SHEAF_IO_ERROR, &error,
+               "replaced.h5:/a: the dataset has changed since it was examined");
+    free(raw);
+    source_detach(source);
+}
+
 int
 main(void)
 {
@@ -902,6 +1073,11 @@ main(void)
         cmocka_unit_test(what_would_lose_numbers_is_refused),
         cmocka_unit_test(tasks_that_share_chunks_are_counted),
         cmocka_unit_test(each_chunk_is_unpacked_once),
+        cmocka_unit_test(packed_datasets_are_read_in_two_steps),
+        cmocka_unit_test(elements_that_are_wider_as_stored_are_read_in_two_steps),
+        cmocka_unit_test(slices_are_read_in_two_steps),
+        cmocka_unit_test(other_sources_are_read_in_one_step),
+        cmocka_unit_test(packed_datasets_that_changed_are_failed_reads),
         cmocka_unit_test(slices_select_tasks),
         cmocka_unit_test(wrong_slices_are_refused),
         cmocka_unit_test(a_single_entry_is_shared),
