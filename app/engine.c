@@ -51,7 +51,7 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
     pthread_cond_init(&engine->carrier_wake, NULL);
     if (is_parked(engine))
         return SHEAF_OK;
-    enum sheaf_status status = engine_size(setup->plan, &setup->layout, has_blocking_inputs(setup),
+    enum sheaf_status status = engine_size(setup->plan, setup->inputs, &setup->layout, has_blocking_inputs(setup),
                                            !setup->results_in_memory, setup->memory_bytes, &engine->size, error);
     if (!status)
         status = ring_allocate(engine, error);

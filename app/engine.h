@@ -27,6 +27,7 @@ struct engine_setup {
     const struct plan *plan;
     struct queue *queue;
     struct source *const *sources;    /**< one for each input */
+    const struct source_map *inputs;  /**< how they are described; NULL: none of them is read in two steps */
     const void *const *shared_inputs; /**< one for each input; NULL where it is not shared */
     struct layout layout;
     int rank;                   /**< in the whole job */
@@ -47,16 +48,19 @@ struct engine_size {
     int64_t slot_bytes;
     int64_t workspace_bytes; /**< of a worker */
     bool carrier_reads, carrier_writes;
+    bool two_steps; /**< packed inputs are read in two steps, where source_raw_bytes says that they can be */
 };
 
 /**
- * Work out how many workers and slots memory allows. Pure.
+ * Work out how many workers and slots memory allows. Pure. What reading in two steps needs is only taken where no worker has
+ * to go without memory for it.
+ * @param[in] inputs           as in the setup
  * @param[in] blocking_inputs  some input may block when it is read
  * @return SHEAF_NO_RESOURCES, with the figures, where not even one task fits
  */
-enum sheaf_status engine_size(const struct plan *plan, const struct layout *layout, bool blocking_inputs,
-                              bool blocking_results, int64_t memory_bytes, struct engine_size *size,
-                              struct sheaf_error *error);
+enum sheaf_status engine_size(const struct plan *plan, const struct source_map *inputs, const struct layout *layout,
+                              bool blocking_inputs, bool blocking_results, int64_t memory_bytes,
+                              struct engine_size *size, struct sheaf_error *error);
 
 /** Allocate. Nothing runs yet. @return SHEAF_NO_RESOURCES */
 enum sheaf_status engine_create(const struct engine_setup *setup, struct engine **out, struct sheaf_error *error);

@@ -17,11 +17,14 @@ struct slot {
     struct slot *next; /**< in one of the ring's lists */
     struct plan_chunk chunk;
     void *inputs[SHEAF_OPERANDS_MAX]; /**< NULL where shared */
+    void *raw[SHEAF_OPERANDS_MAX];    /**< between the two steps of reading an input; NULL where there is one */
+    int64_t raw_bytes[SHEAF_OPERANDS_MAX];
     void *outputs[SHEAF_OUTPUTS_MAX];
     uint8_t *status;
     int32_t *info;
     uint8_t *refused; /**< the status of a task whose input is unfit for the kernel, else 0 */
     bool loaded[SHEAF_OPERANDS_MAX];
+    bool fetched[SHEAF_OPERANDS_MAX]; /**< the first step is done */
     struct record_chunk record;
     struct record_digest *digest;
     int64_t read_ns;

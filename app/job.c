@@ -217,6 +217,7 @@ make_engine(struct job *job, struct sheaf_error *error)
     struct engine_setup setup = {.plan = job->plan,
                                  .queue = job->queue,
                                  .sources = job->sources,
+                                 .inputs = job->map.operands,
                                  .shared_inputs = (const void *const *)job->shared,
                                  .layout = job->layout,
                                  .rank = job->place.rank,

@@ -17,36 +17,60 @@ align_up(int64_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/**
+ * Bytes between the two steps of reading an input; 0: it is read in one. Only where the grid is as source_raw_bytes wants it:
+ * of one class, whose tasks are in their own order.
+ */
+static int64_t
+raw_bytes(const struct plan *plan, const struct source_map *inputs, const struct plan_class *class, int i)
+{
+    if (!inputs || class->shared[i] || plan->class_count > 1 || plan->order)
+        return 0;
+    return source_raw_bytes(&inputs[i], class->tasks_per_chunk);
+}
+
 /** Bytes of a slot that holds any chunk of a class. */
 static int64_t
-slot_bytes(const struct plan_class *class)
+slot_bytes(const struct plan *plan, const struct source_map *inputs, const struct plan_class *class)
 {
     const struct sheaf_problem *problem = &class->problem;
     int64_t count = class->tasks_per_chunk, bytes = 0;
     for (int i = 0; i < problem->input_count; i++)
         if (!class->shared[i])
-            bytes += align_up(count * plan_array_bytes(&problem->inputs[i]));
+            bytes +=
+                align_up(count * plan_array_bytes(&problem->inputs[i])) + align_up(raw_bytes(plan, inputs, class, i));
     for (int i = 0; i < problem->output_count; i++)
         if (!class->omitted[i])
             bytes += align_up(count * plan_array_bytes(&problem->outputs[i]));
     return bytes + 2 * align_up(count) + align_up(count * (int64_t)sizeof(int32_t));
 }
 
-enum sheaf_status
-engine_size(const struct plan *plan, const struct layout *layout, bool blocking_inputs, bool blocking_results,
-            int64_t memory_bytes, struct engine_size *size, struct sheaf_error *error)
+/** Fill the sizes that one worker needs. @return their sum */
+static int64_t
+size_worker(const struct plan *plan, const struct source_map *inputs, struct engine_size *size)
 {
-    memset(size, 0, sizeof *size);
+    size->two_steps = inputs != NULL;
+    size->slot_bytes = ALIGNMENT; // the least that a slot can be
     for (int i = 0; i < plan->class_count; i++) {
-        int64_t bytes = slot_bytes(&plan->classes[i]);
+        int64_t bytes = slot_bytes(plan, inputs, &plan->classes[i]);
         size->slot_bytes = bytes > size->slot_bytes ? bytes : size->slot_bytes;
         if (plan->classes[i].workspace_bytes > size->workspace_bytes)
             size->workspace_bytes = plan->classes[i].workspace_bytes;
     }
+    return size->slot_bytes + align_up(size->workspace_bytes);
+}
+
+enum sheaf_status
+engine_size(const struct plan *plan, const struct source_map *inputs, const struct layout *layout, bool blocking_inputs,
+            bool blocking_results, int64_t memory_bytes, struct engine_size *size, struct sheaf_error *error)
+{
+    memset(size, 0, sizeof *size);
     size->carrier_reads = blocking_inputs;
     size->carrier_writes = blocking_results;
     int workers = layout->threads / layout->width;
-    int64_t each = size->slot_bytes + align_up(size->workspace_bytes);
+    int64_t each = size_worker(plan, inputs, size);
+    if (memory_bytes / each < workers)
+        each = size_worker(plan, NULL, size);
     if (memory_bytes / each < 1)
         return sheaf_fail(
             error, SHEAF_NO_RESOURCES,
@@ -129,12 +153,17 @@ ring_assign(struct engine *engine, struct slot *slot, const struct plan_chunk *c
 {
     const struct plan_class *class = &engine->setup.plan->classes[chunk->class_index];
     const struct sheaf_problem *problem = &class->problem;
+    const struct source_map *inputs = engine->size.two_steps ? engine->setup.inputs : NULL;
     char *at = slot->memory;
     for (int i = 0; i < problem->input_count; i++) {
         slot->inputs[i] = class->shared[i] ? NULL : at;
         slot->loaded[i] = class->shared[i];
         if (!class->shared[i])
             at += align_up(class->tasks_per_chunk * plan_array_bytes(&problem->inputs[i]));
+        slot->fetched[i] = false;
+        slot->raw_bytes[i] = raw_bytes(engine->setup.plan, inputs, class, i);
+        slot->raw[i] = slot->raw_bytes[i] > 0 ? at : NULL;
+        at += align_up(slot->raw_bytes[i]);
     }
     for (int i = 0; i < problem->output_count; i++) {
         slot->outputs[i] = class->omitted[i] ? NULL : at;

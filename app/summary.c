@@ -347,8 +347,8 @@ summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *e
         fprintf(stream, "... and %d more, of shorter chunks\n", plan->class_count - shown);
     print_layout(job, stream);
     struct engine_size size;
-    enum sheaf_status status =
-        engine_size(plan, layout, true, !job->map.results_in_memory, job->node_memory / layout->ranks, &size, error);
+    enum sheaf_status status = engine_size(plan, job->map.operands, layout, true, !job->map.results_in_memory,
+                                           job->node_memory / layout->ranks, &size, error);
     if (status)
         return status;
     fprintf(stream, "output: %s · memory per node: up to %s of %s: %d rank%s with %d buffers of %s\n",

@@ -80,6 +80,39 @@ read_tasks(const struct plan *plan, struct source *source, int input, struct slo
     return status;
 }
 
+/**
+ * Read an input in two steps: the carrier fetches it, the worker that uses it unpacks it. A rank's only worker does not: the
+ * carrier unpacks ahead, while it computes.
+ */
+static enum sheaf_status
+read_in_steps(const struct engine *engine, struct source *source, int input, struct slot *slot,
+              struct sheaf_error *error)
+{
+    const struct plan_chunk *chunk = &slot->chunk;
+    if (!slot->fetched[input]) {
+        enum sheaf_status status =
+            source_fetch(source, chunk->first, chunk->count, slot->raw[input], slot->raw_bytes[input], error);
+        slot->fetched[input] = status == SHEAF_OK;
+        if (status || engine->size.workers > 1)
+            return status;
+    }
+    slot->loaded[input] = true;
+    return source_decode(source, chunk->count, slot->raw[input], slot->inputs[input], error);
+}
+
+static enum sheaf_status
+read_input(const struct engine *engine, int input, struct slot *slot, struct sheaf_error *error)
+{
+    struct source *source = engine->setup.sources[input];
+    if (slot->raw[input])
+        return read_in_steps(engine, source, input, slot, error);
+    slot->loaded[input] = true;
+    if (!source_is_set(source))
+        return read_tasks(engine->setup.plan, source, input, slot, error);
+    read_members(engine->setup.plan, source, input, slot);
+    return SHEAF_OK;
+}
+
 enum sheaf_status
 chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
 {
@@ -89,19 +122,13 @@ chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
     if (slot->record.read_start == 0)
         slot->record.read_start = node_wall_seconds();
     for (int i = 0; i < inputs; i++) {
-        struct source *source = engine->setup.sources[i];
-        enum sheaf_status status = SHEAF_OK;
         if (slot->loaded[i] || (only_blocking && !may_block(engine, i, &slot->chunk)))
             continue;
-        if (source_is_set(source))
-            read_members(engine->setup.plan, source, i, slot);
-        else
-            status = read_tasks(engine->setup.plan, source, i, slot, &error);
+        enum sheaf_status status = read_input(engine, i, slot, &error);
         if (status) {
             queue_fail(engine->setup.queue, &error);
             return status;
         }
-        slot->loaded[i] = true;
     }
     slot->read_ns += node_nanoseconds() - start;
     return SHEAF_OK;

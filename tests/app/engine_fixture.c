@@ -1,5 +1,6 @@
 #include "engine_fixture.h"
 #include "node.h"
+#include "packed_file.h"
 #include "signature.h"
 
 #include <math.h>
@@ -215,6 +216,18 @@ fixture_write_dataset(const char *path, int64_t tasks, int64_t n)
     free(x);
 }
 
+void
+fixture_write_packed(const char *path, int64_t tasks, int64_t n, int64_t chunk)
+{
+    struct generate_spec generate = {.distribution = GENERATE_UNIFORM, .type = SHEAF_F64, .seed = 5};
+    double *x = malloc((size_t)(tasks * n) * sizeof *x);
+    assert_non_null(x);
+    for (int64_t t = 0; t < tasks; t++)
+        generate_fill(&generate, t, 0, n, x + t * n);
+    assert_true(packed_file_write(path, "twice", tasks, n, chunk, x));
+    free(x);
+}
+
 /* ---- nodes ---- */
 
 static void
@@ -252,6 +265,7 @@ fixture_node_create(struct fixture_node *node, struct fixture *fixture, const st
         const struct engine_setup engine = {.plan = fixture->plan,
                                             .queue = node->queue,
                                             .sources = rank->sources,
+                                            .inputs = fixture->inputs,
                                             .shared_inputs = (const void *const *)node->shared,
                                             .layout = setup->layout,
                                             .rank = setup->first_rank + i,

@@ -43,6 +43,9 @@ void fixture_destroy(struct fixture *fixture);
 /** Write FILE with a dataset /twice of the random numbers that operand 0 would have: (tasks, n) f64. */
 void fixture_write_dataset(const char *path, int64_t tasks, int64_t n);
 
+/** The same dataset in compressed chunks of `chunk` tasks. */
+void fixture_write_packed(const char *path, int64_t tasks, int64_t n, int64_t chunk);
+
 enum { FIXTURE_RANKS = 4 };
 
 /** How a node's ranks are set up. */

@@ -7,19 +7,21 @@
 
 enum { TASKS = 1500, N = 10 };
 
-static const char *const generated[] = {"random:10"}, *const dataset[] = {"input.h5:/twice"};
+static const char *const generated[] = {"random:10"}, *const dataset[] = {"input.h5:/twice"},
+                         *const packed[] = {"packed.h5:/twice"};
 static const union sheaf_parameter_value plain[FIXTURE_PARAMETERS] = {
     [FIXTURE_CHUNK] = {.integer = 20}, [FIXTURE_FAIL_EVERY] = {.integer = 7}, [FIXTURE_FATAL] = {.real = -1}};
 static struct fixture fixture;
 static struct sheaf_error error;
 
 /* How an input is read is in its description: plain data, which a test may change. */
-enum reading { READ_COMPUTED, READ_MEMORY, READ_DISK, READ_LIBRARY };
+enum reading { READ_COMPUTED, READ_MEMORY, READ_DISK, READ_LIBRARY, READ_PACKED };
 
 static void
 create(const struct sheaf_kernel *kernel, enum reading reading, const union sheaf_parameter_value *parameters)
 {
-    fixture_create(&fixture, kernel, TASKS, reading == READ_COMPUTED ? generated : dataset, parameters);
+    const char *const *texts = reading == READ_COMPUTED ? generated : reading == READ_PACKED ? packed : dataset;
+    fixture_create(&fixture, kernel, TASKS, texts, parameters);
     fixture.inputs[0].in_memory = reading == READ_MEMORY;
     if (reading == READ_LIBRARY)
         fixture.inputs[0].offset = -1;
@@ -91,6 +93,18 @@ the_carrier_reads_and_writes(void **state)
     run_in_mode(READ_LIBRARY, true, 1);
 }
 
+/* The workers unpack what the carrier fetches; a rank's only worker leaves that to the carrier. */
+static void
+packed_inputs_are_read_in_two_steps(void **state)
+{
+    (void)state;
+    run_in_mode(READ_PACKED, false, 1);
+    run_in_mode(READ_PACKED, true, 1);
+    create(&fixture_twice, READ_PACKED, plain);
+    assert_true(source_raw_bytes(&fixture.inputs[0], fixture.plan->classes[0].tasks_per_chunk) > 0);
+    fixture_destroy(&fixture);
+}
+
 static void
 a_single_slot_is_enough(void **state)
 {
@@ -99,7 +113,7 @@ a_single_slot_is_enough(void **state)
         struct engine_size size;
         const struct layout layout = {1, 4, 1};
         create(&fixture_twice, mode & 1 ? READ_LIBRARY : READ_COMPUTED, plain);
-        test_ok(engine_size(fixture.plan, &layout, mode & 1, mode & 2, INT64_C(1) << 30, &size, &error), &error);
+        test_ok(engine_size(fixture.plan, NULL, &layout, mode & 1, mode & 2, INT64_C(1) << 30, &size, &error), &error);
         const struct fixture_setup setup = {
             .layout = layout, .present = 1, .results_block = mode & 2, .memory_bytes = size.slot_bytes + 4096};
         struct queue_totals totals;
@@ -295,6 +309,7 @@ enter_with_dataset(void **state)
     if (test_enter_directory(state))
         return -1;
     fixture_write_dataset("input.h5", TASKS, N);
+    fixture_write_packed("packed.h5", TASKS, N, 10);
     return 0;
 }
 
@@ -306,6 +321,7 @@ main(void)
         cmocka_unit_test(the_carrier_writes),
         cmocka_unit_test(the_carrier_reads),
         cmocka_unit_test(the_carrier_reads_and_writes),
+        cmocka_unit_test(packed_inputs_are_read_in_two_steps),
         cmocka_unit_test(a_single_slot_is_enough),
         cmocka_unit_test(parked_ranks_do_nothing),
         cmocka_unit_test(a_width_reaches_kernel_and_record),

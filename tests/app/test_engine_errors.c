@@ -75,7 +75,7 @@ static void
 expect_size(const struct layout *layout, bool reads, bool writes, int64_t memory, int workers, int slots)
 {
     struct engine_size size;
-    test_ok(engine_size(fixture.plan, layout, reads, writes, memory, &size, &error), &error);
+    test_ok(engine_size(fixture.plan, NULL, layout, reads, writes, memory, &size, &error), &error);
     if (size.workers != workers || size.slots != slots)
         fail_msg("expected %d workers and %d slots, got %d and %d", workers, slots, size.workers, size.slots);
     assert_int_equal(size.carrier_reads, reads);
@@ -91,7 +91,7 @@ sizes_follow_from_memory(void **state)
     struct engine_size size;
     (void)state;
     fixture_create(&fixture, &fixture_twice, TASKS, generated, plain);
-    test_ok(engine_size(fixture.plan, &four, false, false, INT64_C(1) << 30, &size, &error), &error);
+    test_ok(engine_size(fixture.plan, NULL, &four, false, false, INT64_C(1) << 30, &size, &error), &error);
     assert_int_equal(size.workspace_bytes, N * 8);
     /* 20 tasks a chunk: `x`, `twice`, `key`, status, info and what is unreadable, each from a page border on */
     assert_int_equal(size.slot_bytes, 6 * 4096);
@@ -111,6 +111,30 @@ sizes_follow_from_memory(void **state)
     fixture_destroy(&fixture);
 }
 
+/* What two steps need is for speed: no worker goes without memory for it. */
+static void
+two_steps_take_what_memory_is_left(void **state)
+{
+    static const char *const packed[] = {"packed.h5:/twice"};
+    const struct layout four = {1, 4, 1};
+    struct engine_size one, two;
+    (void)state;
+    fixture_create(&fixture, &fixture_twice, TASKS, packed, plain);
+    const int64_t raw = source_raw_bytes(fixture.inputs, fixture.plan->classes[0].tasks_per_chunk);
+    assert_true(raw > 0);
+    test_ok(engine_size(fixture.plan, NULL, &four, true, false, INT64_C(1) << 30, &one, &error), &error);
+    assert_false(one.two_steps);
+    test_ok(engine_size(fixture.plan, fixture.inputs, &four, true, false, INT64_C(1) << 30, &two, &error), &error);
+    assert_true(two.two_steps);
+    assert_int_equal(two.slot_bytes, one.slot_bytes + (raw + 4095) / 4096 * 4096);
+    const int64_t each = two.slot_bytes + 4096;
+    test_ok(engine_size(fixture.plan, fixture.inputs, &four, true, false, 4 * each, &two, &error), &error);
+    assert_true(two.two_steps && two.workers == 4);
+    test_ok(engine_size(fixture.plan, fixture.inputs, &four, true, false, 4 * each - 1, &two, &error), &error);
+    assert_true(!two.two_steps && two.workers == 4 && two.slot_bytes == one.slot_bytes);
+    fixture_destroy(&fixture);
+}
+
 static void
 not_even_one_task_fits(void **state)
 {
@@ -120,7 +144,7 @@ not_even_one_task_fits(void **state)
     (void)state;
     fixture_create(&fixture, &fixture_twice, TASKS, generated, plain);
     test_error(
-        engine_size(fixture.plan, &four, false, false, 6 * 4096 - 1, &size, &error), SHEAF_NO_RESOURCES, &error,
+        engine_size(fixture.plan, NULL, &four, false, false, 6 * 4096 - 1, &size, &error), SHEAF_NO_RESOURCES, &error,
         "a task needs 0.000 GB of memory, this rank may use 0.000 GB: run fewer ranks per node (--layout), or raise "
         "--memory");
     const struct engine_setup setup = {.plan = fixture.plan,
@@ -441,6 +465,7 @@ enter_with_dataset(void **state)
     if (test_enter_directory(state))
         return -1;
     fixture_write_dataset("input.h5", TASKS, N);
+    fixture_write_packed("packed.h5", TASKS, N, 10);
     return 0;
 }
 
@@ -449,6 +474,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_follow_from_memory),
+        cmocka_unit_test(two_steps_take_what_memory_is_left),
         cmocka_unit_test(not_even_one_task_fits),
         cmocka_unit_test(no_memory_for_the_engine),
         cmocka_unit_test(no_helpers_for_a_wide_task),

@@ -4,7 +4,7 @@ import unittest
 
 import h5py
 import numpy as np
-from sheaf_test import BAD_DATA, SheafTest, product_and_bound, random_array
+from sheaf_test import BAD_DATA, IO_ERROR, SheafTest, product_and_bound, random_array
 
 PLUGINS = os.environ["PLUGINS"]
 
@@ -83,6 +83,59 @@ class Chunks(SheafTest):
         self.assertWithin(self.compute("matmul", "in.h5:/a", "in.h5:/b"), expected, bound)
         with h5py.File(self.path("out.h5")) as file:
             self.assertEqual(file["sheaf/classes"]["tasks_per_chunk"][0], 300)
+
+
+class PackedChunks(SheafTest):
+    """Chunks that are fetched by one thread and unpacked by those that compute."""
+    LAYOUTS = ("1x1", "1x3", "1x3:3")
+
+    def test_whatever_h5py_packs(self):
+        """Filters, types and shapes of chunks: cut by the tasks, by their rows, beyond the end, over several tasks."""
+        a = np.cumsum(random_array((70, 9, 40), np.float64, 1), axis=2)
+        gzip, checked = {"compression": "gzip"}, {"fletcher32": True}
+        cases = [({**gzip, "shuffle": True}, (1, 9, 40), "f8"), (gzip, (1, 4, 16), ">f8"), (checked, (2, 9, 40), "c16"),
+                 ({**gzip, **checked, "shuffle": True}, (16, 9, 7), "f4"), ({}, (3, 9, 40), "i2"),
+                 ({**gzip, "shuffle": True}, (4, 5, 40), ">i4"), ({**gzip, "shuffle": True}, (70, 9, 40), "f8")]
+        with h5py.File(self.path("in.h5"), "w") as file:
+            for i, (filters, chunks, dtype) in enumerate(cases):
+                file.create_dataset(str(i), data=(a * 100).astype(dtype), chunks=chunks, **filters)
+        for i, (filters, chunks, dtype) in enumerate(cases):
+            expected = (a * 100).astype(dtype)
+            with self.subTest(filters=filters, chunks=chunks, dtype=dtype):
+                found = self.compute("copy", f"in.h5:/{i}", "--layout", self.LAYOUTS[i % 3], ranks=1)
+                self.assertSameBits(found, expected.astype(expected.dtype.newbyteorder("=")))
+
+    def test_parts_as_another_type(self):
+        a = np.cumsum(random_array((70, 9, 40), np.float64, 1), axis=2)
+        with h5py.File(self.path("in.h5"), "w") as file:
+            for name, dtype in (("narrow", ">i4"), ("wide", ">c16")):
+                file.create_dataset(name, data=a.astype(dtype), chunks=(4, 5, 40), compression="gzip", shuffle=True)
+        self.assertSameBits(self.compute("copy", "in.h5:/narrow[7:]", "--as", "f64"), a[7:].astype("i4").astype("f8"))
+        self.assertSameBits(self.compute("copy", "in.h5:/wide[8:64]", "--as", "c64"), a[8:64].astype("c16").astype("c8"))
+
+    def test_chunks_never_written_have_the_fill_value(self):
+        a = random_array((60, 5, 6), np.float64)
+        with h5py.File(self.path("in.h5"), "w") as file:
+            sparse = file.create_dataset("a", a.shape, chunks=(1, 5, 4), compression="gzip", fillvalue=2.5)
+            sparse[10:30, :, :3] = a[10:30, :, :3]
+            expected = sparse[...]
+        self.assertSameBits(self.compute("copy", "in.h5:/a"), expected)
+
+    def test_damaged_chunks_fail_the_run(self):
+        a = random_array((60, 5, 60), np.float64)
+        with h5py.File(self.path("in.h5"), "w") as file:
+            data = file.create_dataset("a", data=a, chunks=(1, 5, 30), compression="gzip", shuffle=True)
+            start = data.id.get_chunk_info_by_coord((17, 0, 30)).byte_offset
+        with open(self.path("in.h5"), "r+b") as file:
+            file.seek(start + 100)
+            byte = file.read(1)[0]
+            file.seek(start + 100)
+            file.write(bytes([byte ^ 1]))
+        for layout in self.LAYOUTS:
+            outcome = self.sheaf("run", "copy", "in.h5:/a", "-o", "out.h5", "--overwrite", "--layout", layout, code=IO_ERROR,
+                                 ranks=1)
+            self.assertIn("in.h5:/a: cannot unpack its HDF5 chunk at (17, 0, 30): its compressed data are damaged; copy "
+                          "the file again", outcome.err)
 
 
 class OtherFiles(SheafTest):
