@@ -55,7 +55,10 @@ print_all(struct sheaf_error *error)
            summary_format_quantity((double)node_memory_available(), "B", available));
     printf("  BLAS       %s, %s, up to %d threads, %d now\n", blas.name, blas_threading_name(blas.threading),
            blas.greatest_threads, blas_get_threads());
-    printf("  BLAS core  %s\n  HDF5       %s\n", blas.core, store_library_version());
+    printf("  BLAS core  %s\n", blas.core);
+    if (blas.advice[0])
+        printf("             %s\n", blas.advice);
+    printf("  HDF5       %s\n", store_library_version());
     team_destroy(team);
     return SHEAF_OK;
 }

@@ -108,6 +108,8 @@ print_layout(const struct job *job, FILE *stream)
             layout->threads == 1 ? "one task at a time"
             : layout->width == 1 ? "threads work on tasks"
                                  : "BLAS threads work on one task");
+    if (blas.advice[0])
+        fprintf(stream, "%s\n", blas.advice);
 }
 
 /** One line of a node: lines[0] is its leader's. */

@@ -1,6 +1,9 @@
 #include "blas.h"
+#include "blas_advice.h"
 
 #include <cblas.h>
+#include <ctype.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +17,35 @@ config_greatest_threads(const char *config)
     const char *at = strstr(config, key);
     long threads = at ? strtol(at + sizeof key - 1, NULL, 10) : 0;
     return threads >= 1 && threads <= 65536 ? (int)threads : 1;
+}
+
+/* A build for many CPUs has a table of functions for each family, gotoblas_SKYLAKEX; one that it left out is missing, or 0. */
+static bool
+library_knows(const char *family)
+{
+    char name[64] = "gotoblas_";
+    for (size_t i = strlen(name); *family && i + 1 < sizeof name; i++)
+        name[i] = (char)toupper((unsigned char)*family++);
+    const int *table = dlsym(RTLD_DEFAULT, name);
+    return table && *table != 0;
+}
+
+static enum blas_isa
+cpu_isa(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    /* FMA4: AMD's CPUs before Zen, for which OpenBLAS has families of their own. */
+    if ((!__builtin_cpu_is("intel") && !__builtin_cpu_is("amd")) || __builtin_cpu_supports("fma4"))
+        return BLAS_ISA_UNKNOWN;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return BLAS_ISA_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return BLAS_ISA_AVX2;
+    if (__builtin_cpu_supports("avx"))
+        return BLAS_ISA_AVX;
+#endif
+    return BLAS_ISA_UNKNOWN;
 }
 
 void
@@ -40,6 +72,8 @@ blas_describe(struct blas_library *library)
         break;
     }
     library->greatest_threads = library->threading == BLAS_SEQUENTIAL ? 1 : config_greatest_threads(library->config);
+    blas_advice(library->core, getenv("OPENBLAS_CORETYPE"), cpu_isa(), library_knows, library->advice,
+                sizeof library->advice);
 }
 
 const char *

@@ -17,6 +17,7 @@ struct blas_library {
     char config[256]; /**< the library's own description */
     enum blas_threading threading;
     int greatest_threads; /**< what the build can use at all */
+    char advice[192];     /**< one line that says how to get faster kernels on this CPU; "": these are the best known */
 };
 
 /** Describe the library in use. */

@@ -46,7 +46,31 @@ class Info(SheafTest):
             outcome = self.sheaf("info", ranks=ranks)
             for word in ("matmul", "gram", "inv", "copy", "cores", "memory", "BLAS", "HDF5"):
                 self.assertIn(word, outcome.out)
-            self.assertEqual(outcome.out.count("kernels"), 1)
+            self.assertEqual(outcome.out.count("kernels (sheaf info KERNEL"), 1)
+
+    def test_faster_kernels_of_the_blas(self):
+        """Where info says that a setting gives faster kernels, it does, and then there is nothing more to say."""
+        def info(core):
+            environment = {"OPENBLAS_CORETYPE": core} if core else None
+            out = self.sheaf("info", ranks=0, environment=environment).out
+            advice = re.findall(r"^ +(OpenBLAS uses .*)$", out, re.MULTILINE)
+            return re.search(r"^  BLAS core  (\S+)$", out, re.MULTILINE)[1], advice
+
+        core, advice = info("Nehalem")
+        if core != "Nehalem" or not advice:
+            self.skipTest("no x86-64, a BLAS for one kind of CPU, or a CPU without AVX")
+        self.assertRegex(advice[0], r"^OpenBLAS uses Nehalem kernels, this CPU has AVX\S*: "
+                                    r"set OPENBLAS_CORETYPE=\w+ \(it is now Nehalem\)$")
+        better = re.search(r"OPENBLAS_CORETYPE=(\w+)", advice[0])[1]
+        self.assertEqual(info(better), (better, []))
+
+        for options in ([], ["--dry-run"]):
+            for setting, times in (("Nehalem", 1), (better, 0)):
+                outcome = self.sheaf("run", "inv", "random:9x9", "--count", 5, "-o", "out.h5", "--overwrite", *options,
+                                     ranks=2, environment={"OPENBLAS_CORETYPE": setting})
+                self.assertEqual(outcome.out.count(advice[0]), times, str(outcome))
+                self.assertEqual(outcome.out.count("set OPENBLAS_CORETYPE"), times, str(outcome))
+                self.assertEqual(outcome.complaints(), [])
 
     def test_kernel(self):
         out = self.sheaf("info", "matmul", ranks=0).out
