@@ -69,6 +69,20 @@ print_classes(const struct plan *plan, FILE *stream)
     print_inputs(most, stream);
 }
 
+/** " -> (2000, 2000) f64, (2000) f64": what is written, without the outputs that nobody asked for */
+static void
+print_class_outputs(const struct plan_class *class, FILE *stream)
+{
+    char text[SHEAF_SHAPE_TEXT + 8];
+    const char *before = " -> ";
+    for (int k = 0; k < class->problem.output_count; k++) {
+        if (class->omitted[k])
+            continue;
+        fprintf(stream, "%s%s", before, format_array(&class->problem.outputs[k], text));
+        before = ", ";
+    }
+}
+
 void
 summary_print_headline(const struct job *job, FILE *stream)
 {
@@ -336,10 +350,7 @@ summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *e
         const struct plan_class *class = &plan->classes[plan->by_cost[i]];
         fprintf(stream, "class %d of %d: ", i + 1, plan->class_count);
         print_class(class, stream);
-        fprintf(stream, " -> ");
-        for (int k = 0; k < class->problem.output_count; k++)
-            fprintf(stream, "%s%s", k ? ", " : "",
-                    format_array(&class->problem.outputs[k], (char[SHEAF_SHAPE_TEXT + 8]){0}));
+        print_class_outputs(class, stream);
         fprintf(stream, " · a task: %s, %s · %lld chunks of %lld\n",
                 summary_format_quantity(class->cost.flops, "FLOP", a),
                 summary_format_quantity((double)(class->input_bytes + class->output_bytes), "B", b),

@@ -18,6 +18,14 @@ class Selection(SheafTest):
                 np.testing.assert_array_equal(some[name][:], every[name][:])
         self.assertIn("/vt", self.sheaf("info", "some.h5").out)
 
+    def test_dry_run_lists_what_is_written(self):
+        for options, outputs, size in (([], "(20, 12) f64, (12) f64, (12, 12) f64", "22.2 kB"),
+                                       (["--outputs", "vt,s"], "(12) f64, (12, 12) f64", "8.74 kB"),
+                                       (["--outputs", "u"], "(20, 12) f64", "13.4 kB")):
+            out = self.sheaf("run", "svd", "random:20x12", "--count", "7", "--dry-run", *options).out
+            self.assertIn(f"(20, 12) f64 -> {outputs} · a task", out)
+            self.assertIn(f"output: {size}", out)
+
     def test_unknown_outputs(self):
         for text in ("q", "s,q", "s,", ""):
             outcome = self.sheaf("run", "svd", "random:20x12", "--count", "7", "-o", "out.h5", "--outputs", text, ranks=RANKS,
