@@ -18,10 +18,9 @@ RATIO = 30
 DTYPES = {"i8": "i1", "i16": "i2", "i32": "i4", "i64": "i8", "u8": "u1", "u16": "u2", "u32": "u4", "u64": "u8",
           "f16": "f2", "f32": "f4", "f64": "f8", "c64": "c8", "c128": "c16"}
 
-# Most of a small run is waiting for MPI to start: several run at a time, one rank needs no launcher and no daemon, none
-# a network. At several ranks a part of the types and shapes.
+# Most of a small run is waiting for MPI to start: several run at a time, one rank without a launcher. At several ranks a
+# part of the types and shapes.
 IN_FLIGHT = 5 if RANKS == 1 else 2
-QUICK_START = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader"}
 REDUCED = RANKS > 1
 REDUCED_TYPES = ("i8", "u64", "f32", "c128")
 TWO_TYPES = ("c128",) if REDUCED else ("f32", "c128")  # for parameters and failures; all types for each kernel as such
@@ -246,7 +245,7 @@ class KernelTest(SheafTest):
         sessions = self.sessions / str(number)  # launchers that start together stumble over each other's
         sessions.mkdir(exist_ok=True)
         run.process = self.start("run", run.kernel, *operands, *options, "-o", f"out-{number}.h5", "--overwrite",
-                                 ranks=0 if RANKS == 1 else RANKS, environment={"TMPDIR": str(sessions), **QUICK_START})
+                                 ranks=0 if RANKS == 1 else RANKS, environment={"TMPDIR": str(sessions)})
 
     def end(self, number, run, check, outputs, code):
         outcome = self.finish(run.process)

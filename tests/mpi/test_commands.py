@@ -8,7 +8,12 @@ import numpy as np
 from sheaf_test import NO_OUTPUT, TASK_DONE, USAGE, SheafTest, product_and_bound, random_array
 
 
-class Help(SheafTest):
+class CommandTest(SheafTest):
+    """With all that Open MPI does at its start where nobody tells it what to leave out, as users have it."""
+    quick_start = False
+
+
+class Help(CommandTest):
     """Said once, whoever starts it."""
 
     def test_help(self):
@@ -40,7 +45,7 @@ class Help(SheafTest):
                     self.assertEqual(outcome.err, "")
 
 
-class Info(SheafTest):
+class Info(CommandTest):
     def test_node(self):
         for ranks in (0, 2):
             outcome = self.sheaf("info", ranks=ranks)
@@ -124,7 +129,7 @@ class Info(SheafTest):
                 self.assertIn(arguments[0] if code == 66 else "2 given", outcome.err)
 
 
-class DryRun(SheafTest):
+class DryRun(CommandTest):
     def test_creates_nothing(self):
         self.write("in.h5", a=np.ones((50, 30, 20)), b=np.ones((20, 40)))
         before = self.snapshot()
@@ -145,7 +150,7 @@ class DryRun(SheafTest):
         self.assertEqual(self.path("out.h5").read_text(), "precious")
 
 
-class Make(SheafTest):
+class Make(CommandTest):
     def test_several_types(self):
         self.sheaf("make", "in.h5", "a=random:4x5", "b=normal:2x3x4:f32", "c-1=ones:3:c64", "d.x=zeros:1x1:c128",
                    "e_=range:6:f32:shared", "--count", 7)
@@ -172,7 +177,7 @@ class Make(SheafTest):
         self.assertSameBits(self.compute("copy", "in.h5:/a"), self.read("in.h5", "a"))
 
 
-class Layouts(SheafTest):
+class Layouts(CommandTest):
     """Who computed what, and how wide, as the records tell it."""
 
     def setUp(self):
