@@ -87,6 +87,22 @@ class Readme(unittest.TestCase):
         self.assertGreater(len(there), 3)
         self.assertEqual(listed, there)
 
+    def test_options(self):
+        """README tells of every option of sheaf run, and of none that no command has."""
+        there = {command: set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", self.help_of(command), re.MULTILINE))
+                 for command in ("run", "make", "info")}
+        self.assertIn("--outputs", there["run"])
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+            text = re.sub(r"^    .*$", "", file.read(), flags=re.MULTILINE)  # other programs' command lines
+        told = set(re.findall(r"--[a-z][a-z-]*", text))
+        self.assertEqual(there["run"] - told - {"--help", "--version", "--output"}, set())
+        self.assertEqual(told - set().union(*there.values()), set())
+
+    @staticmethod
+    def help_of(command):
+        return subprocess.run([SHEAF, command, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=True).stdout
+
     def test_kernel_example(self):
         code = next(block for block in readme_blocks("c") if "kernel_negate" in block)
         with tempfile.TemporaryDirectory() as directory:
