@@ -84,6 +84,8 @@ print_kernel(const struct sheaf_kernel *kernel)
     printf("%s %s\n  %s\n  outputs   ", kernel->name, kernel->signature, kernel->text);
     for (const char *const *name = kernel->output_names; *name; name++)
         printf(" /%s", *name);
+    if (!kernel->output_names[0])
+        printf(" none");
     printf("\n  types     ");
     if (kernel->input_accepts)
         print_input_types(kernel);

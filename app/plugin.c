@@ -23,7 +23,9 @@ static const char *
 check_output_names(const struct sheaf_kernel *kernel, const struct signature *signature)
 {
     int count = 0;
-    while (kernel->output_names && kernel->output_names[count] && count <= SHEAF_OUTPUTS_MAX) {
+    if (!kernel->output_names)
+        return "it has no output_names (where there is no output: a list of NULL alone)";
+    while (kernel->output_names[count] && count <= SHEAF_OUTPUTS_MAX) {
         if (!is_word(kernel->output_names[count]) || strcmp(kernel->output_names[count], "sheaf") == 0)
             return "an output's name is no word of lower-case letters, digits and _, or is \"sheaf\"";
         count++;

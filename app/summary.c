@@ -292,7 +292,7 @@ static void
 print_datasets(const struct job *job, FILE *stream)
 {
     char text[SHEAF_SHAPE_TEXT + 8], bytes[32];
-    fprintf(stream, "%s:", job->command->output(job->options));
+    fprintf(stream, "%s:%s", job->command->output(job->options), job->map.output_count == 0 ? " no output" : "");
     for (int i = 0; i < job->map.output_count; i++) {
         const struct store_output *output = &job->map.outputs[i];
         fprintf(stream, "%s /%s", i ? "," : "", output->name);

@@ -38,7 +38,8 @@
     DO(mean)                                                                                                           \
     DO(sqdiff)                                                                                                         \
     DO(fill)                                                                                                           \
-    DO(copy)
+    DO(copy)                                                                                                           \
+    DO(noop)
 
 #define DECLARE(name) extern const struct sheaf_kernel kernel_##name;
 #define ADDRESS(name) &kernel_##name,

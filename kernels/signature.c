@@ -132,6 +132,8 @@ static enum sheaf_status
 parse_outputs(struct parser *parser)
 {
     struct signature *signature = parser->signature;
+    if (*parser->at == '\0')
+        return SHEAF_OK;
     do {
         if (signature->output_count == SHEAF_OUTPUTS_MAX)
             return parse_fail(parser, "at most 8 outputs");

@@ -322,6 +322,37 @@ a_file_may_have_no_tasks(void **state)
     store_summary_free(&summary);
 }
 
+/* Of a kernel without any: its tasks leave their status, info and records. */
+static void
+a_file_may_have_no_output(void **state)
+{
+    struct store_spec spec = example_spec("silent.h5");
+    struct record_chunk record = {.state = RECORD_DONE, .count = EXAMPLE_PER_CHUNK, .sequence = 1};
+    uint8_t status[EXAMPLE_PER_CHUNK], read[EXAMPLE_TASKS];
+    int32_t info[EXAMPLE_PER_CHUNK] = {0}, read_info[EXAMPLE_TASKS];
+    struct store_summary summary;
+    struct store *store;
+
+    (void)state;
+    memset(status, 1, sizeof status);
+    spec.output_count = 0;
+    spec.outputs = NULL;
+    test_ok(store_create(&spec, &map, &places, &error), &error);
+    assert_int_equal(map.output_count, 0);
+    test_ok(store_attach(&map, places, &store, &error), &error);
+    test_ok(store_write_status(store, 0, EXAMPLE_PER_CHUNK, status, info, &error), &error);
+    test_ok(store_commit_chunk(store, 0, &record, &error), &error);
+    test_error(store_write(store, 0, 0, 1, status, NULL, &error), SHEAF_INTERNAL, &error, "there is no output 0");
+    test_ok(store_read_status(store, 0, EXAMPLE_TASKS, read, read_info, &error), &error);
+    assert_memory_equal(read, status, sizeof status);
+    assert_int_equal(read[EXAMPLE_PER_CHUNK], 0);
+    detach(store);
+    test_ok(store_describe("silent.h5", &summary, &error), &error);
+    assert_int_equal(summary.map.output_count, 0);
+    assert_int_equal(summary.tasks_done, EXAMPLE_PER_CHUNK);
+    store_summary_free(&summary);
+}
+
 static void
 a_summary_tells_what_was_put_in(void **state)
 {
@@ -949,6 +980,7 @@ main(void)
         cmocka_unit_test(hosts_get_rows_that_last),
         cmocka_unit_test(runs_and_marks_have_their_rows),
         cmocka_unit_test(a_file_may_have_no_tasks),
+        cmocka_unit_test(a_file_may_have_no_output),
         cmocka_unit_test(a_summary_tells_what_was_put_in),
         cmocka_unit_test(a_summary_knows_uneven_sets),
         cmocka_unit_test(invalid_records_do_not_count),

@@ -150,6 +150,10 @@ a_signature_is_taken_apart(void **state)
     assert_int_equal(signature_parse("(a,b),(c,d),...->(a,z)", &s, NULL), SHEAF_OK);
     assert_true(s.variadic);
     assert_int_equal(s.input_count, 2);
+
+    assert_int_equal(signature_parse("(m),(k)-> ", &s, NULL), SHEAF_OK);
+    assert_int_equal(s.input_count, 2);
+    assert_int_equal(s.output_count, 0);
 }
 
 static void
@@ -180,7 +184,8 @@ mistakes_in_a_signature_are_located(void **state)
         {"(n?)->(n)", 3, "expected ',' or ')'"},
         {"(m)", 4, "expected ',' or '->'"},
         {"(m)(k)->(m)", 4, "expected ',' or '->'"},
-        {"(m)->", 6, "expected '('"},
+        {"(m)->,(m)", 6, "expected '('"},
+        {"->", 1, "expected '('"},
         {"(m)->(m)x", 9, "expected ',' or the end"},
         {"(m)->(m),", 10, "expected '('"},
         {"...->(m)", 1, "expected '('"},

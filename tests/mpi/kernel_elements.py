@@ -1,12 +1,13 @@
 """Element by element, sums of all, and arrays as they are, in every type, against NumPy and SciPy."""
 import math
 
+import h5py
 import numpy as np
 import scipy.special
 
 from kernel_test import (LEAD, TASK_OVERFLOW, TWO_TYPES, KernelTest, any_numbers, double, epsilon, random_tasks,
                          real_type, wide)
-from sheaf_test import BAD_DATA, TASK_DONE
+from sheaf_test import BAD_DATA, CHUNK_DONE, TASK_DONE, USAGE
 
 
 SPECIAL = [0, -0.0, 1, -1, np.inf, -np.inf, np.nan]
@@ -186,6 +187,27 @@ class Elements(KernelTest):
     def test_copy(self):
         self.each("copy", lambda dtype: (any_numbers(dtype, 9, 5),),
                   lambda run: self.assertSameBits(run.outputs[0], run.inputs[0]))
+
+    def test_noop(self):
+        """No output: of a task its status, info and record are left."""
+        self.each("noop", lambda dtype: (any_numbers(dtype, 7),), lambda run: None, outputs=())
+        self.assertIn("no output", self.sheaf("run", "noop", "ones:3", "--count", 9, "-o", "one.h5").out)
+        self.assertIn("9 of 9 tasks done", self.sheaf("info", "one.h5", ranks=0).out)
+        self.assertRegex(self.sheaf("info", "noop", ranks=0).out, r"(?m)^  outputs +none$")
+        self.assertRegex(self.sheaf("run", "noop", "ones:3", "--count", 9, "--dry-run", ranks=0).out,
+                         r"(?m)^class 1 of 1: 9 tasks of \(3\) f64 · a task: ")
+        refused = self.sheaf("run", "noop", "ones:3", "-n", 9, "--outputs", "result", "-o", "no.h5", code=USAGE)
+        self.assertIn("has no output", refused.complaints()[0])
+
+    def test_noop_flops(self):
+        """What tasks claim to cost decides how many share a chunk."""
+        for flops, chunks in ((0, [16384, 3616]), (1e6, 20 * [1000]), (1e9, 20000 * [1])):
+            self.sheaf("run", "noop", "ones:1:shared", "--count", 20000, "--param", f"flops={flops}", "-o", "out.h5",
+                       "--overwrite")
+            with h5py.File(self.path("out.h5"), "r") as file:
+                self.assertEqual(file["sheaf/chunks"]["count"].tolist(), chunks)
+                self.assertTrue((file["sheaf/chunks"]["state"] == CHUNK_DONE).all())
+                self.assertTrue((file["sheaf/status"][...] == TASK_DONE).all())
 
 
 def inverse_survival(q):

@@ -190,6 +190,7 @@ class Described:
     def __init__(self, text):
         self.name, self.signature = text.splitlines()[0].split(" ", 1)
         self.outputs = re.search(r"^  outputs +(.*)$", text, re.MULTILINE)[1].replace("/", "").split()
+        self.outputs = [] if self.outputs == ["none"] else self.outputs
         self.types = re.search(r"^  types +(.*)$", text, re.MULTILINE)[1].split()
         self.parameters = re.findall(r"^  --param (\w+)=", text, re.MULTILINE)
 

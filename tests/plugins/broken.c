@@ -43,6 +43,9 @@ sheaf_plugin_kernels(uint32_t abi)
     kernel.signature = "(m,n->(m,n)";
 #elif defined(BROKEN_OUTPUTS)
     kernel.signature = "(m,n)->(m,n),(n)";
+#elif defined(BROKEN_NAMES)
+    kernel.signature = "(m,n)->";
+    kernel.output_names = NULL;
 #elif defined(BROKEN_RUN)
     kernel.run = NULL;
 #elif defined(BROKEN_TYPES)

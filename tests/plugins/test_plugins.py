@@ -83,7 +83,7 @@ class Plugins(unittest.TestCase):
 
     def test_broken_ones_are_refused(self):
         expected = {"abi": "ABI version 2", "name": "name is no word", "signature": "expected", "outputs": "one name for each output",
-                    "run": "no function `run`", "types": "accepts no type", "empty": "offers no kernels",
+                    "names": "no output_names", "run": "no function `run`", "types": "accepts no type", "empty": "offers no kernels",
                     "no_entry": "exports no sheaf_plugin_kernels"}
         for ranks in (1, 3):
             for name, words in expected.items() if ranks == 1 else [("abi", expected["abi"])]:

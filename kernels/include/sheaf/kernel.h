@@ -133,10 +133,11 @@ struct sheaf_kernel {
     /** Lines for `sheaf info KERNEL`, each ending with a newline: formula, flops, routine, conventions, errors. NULL: none */
     const char *documentation;
     /**
-     * NumPy's gufunc signature, "(m,k),(k,n)->(m,n)". Two additions:
+     * NumPy's gufunc signature, "(m,k),(k,n)->(m,n)". Three additions:
      *   - a name that occurs in outputs only is settled by `infer`: svd "(m,n)->(m,k),(k),(k,n)";
      *   - "..." as last input repeats the input before it once or more, its extents free of each
-     *     other; `infer` checks them: multi_dot "(a,b),(c,d),...->(a,z)".
+     *     other; `infer` checks them: multi_dot "(a,b),(c,d),...->(a,z)";
+     *   - nothing behind the arrow: no output, a task leaves its status and info only: noop "(k)->".
      */
     const char *signature;
     const char *const *output_names; /**< one for each output, ends with NULL; datasets in the results file */
