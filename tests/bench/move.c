@@ -5,45 +5,24 @@
  *
  * usage: move RANKS INPUT OUTPUT OUTPUT_BYTES
  */
+#include "ranks.h"
+
 #include <fcntl.h>
-#include <sched.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { PIECE = 2 << 20, RANKS_MAX = 1024 };
-
-static double
-seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void
 fail(const char *what)
 {
     perror(what);
     exit(74);
-}
-
-static void
-bind_rank(int rank)
-{
-    cpu_set_t all, mine;
-    CPU_ZERO(&mine);
-    sched_getaffinity(0, sizeof all, &all);
-    int index = 0;
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &all) && index++ == rank % CPU_COUNT(&all))
-            CPU_SET(cpu, &mine);
-    sched_setaffinity(0, sizeof mine, &mine);
 }
 
 /* Read or write the rank's share of `bytes`. */
@@ -69,12 +48,12 @@ main(int argument_count, char **arguments)
         fprintf(stderr, "usage: move RANKS INPUT OUTPUT OUTPUT_BYTES\n");
         return 64;
     }
-    int ranks = atoi(arguments[1]);
-    long long bytes = atoll(arguments[4]);
+    int ranks = (int)ranks_read_number(arguments[1], RANKS_MAX);
+    long long bytes = ranks_read_number(arguments[4], LLONG_MAX);
     int input = open(arguments[2], O_RDONLY), output = open(arguments[3], O_RDWR | O_CREAT | O_TRUNC, 0666);
-    if (ranks < 1 || ranks > RANKS_MAX || bytes < 1 || input < 0 || output < 0 || fstat(input, &about) != 0)
+    if (input < 0 || output < 0 || fstat(input, &about) != 0)
         fail("move");
-    double start = seconds();
+    double start = ranks_seconds();
     if (fallocate(output, 0, 0, bytes) != 0)
         fail("fallocate");
     for (int rank = 0; rank < ranks; rank++) {
@@ -83,7 +62,7 @@ main(int argument_count, char **arguments)
             fail("fork");
         if (child == 0) {
             char *buffer = malloc(PIECE);
-            bind_rank(rank);
+            ranks_bind(rank, 1);
             if (!buffer)
                 _exit(71);
             memset(buffer, 1, PIECE);
@@ -95,6 +74,6 @@ main(int argument_count, char **arguments)
     int failed = 0, status;
     while (wait(&status) > 0)
         failed |= status;
-    printf("%.6f\n", seconds() - start);
+    printf("%.6f\n", ranks_seconds() - start);
     return failed ? 70 : 0;
 }
