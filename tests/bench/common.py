@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -37,7 +38,8 @@ def core_type(env):
 
 @contextlib.contextmanager
 def scratch(parent):
-    """A directory of its own for the files of a benchmark, gone at its end however it ends."""
+    """A directory of its own for the files of a benchmark, which fill memory: gone at its end, also when it is terminated."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     directory = tempfile.mkdtemp(prefix="sheaf-bench-", dir=parent)
     try:
         yield directory
@@ -46,10 +48,17 @@ def scratch(parent):
 
 
 def call(command, env):
-    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    """What it printed. When we are told to end, so are it and its workers: they are a group of their own."""
+    with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, start_new_session=True) as process:
+        try:
+            output, errors = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)}: exit {process.returncode}\n{output}{errors}")
+    return output
 
 
 def timed(command, env):

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Sheaf beside what a user would pick instead, and beside what no program can be faster than.
+
+Every row computes one input with Sheaf, with NumPy at once, and with pools of one process a core: multiprocessing,
+mpi4py.futures and joblib (peers.py; "-" where one is not installed), in turn and round after round, from HDF5 to HDF5 in a
+memory file system. The first round warms up, and there each peer's results are compared with Sheaf's. Seconds are medians,
+with the least and the greatest:
+  inside  Sheaf: from the end of MPI's start to the finished file, as its run slot notes them; peers: without the start of
+          the interpreter, its imports and its workers
+  whole   from starting the process to its end, mpirun's included
+Limits, measured in the same rounds: bare (the same BLAS calls on matrices in memory, bare.c), move (the same bytes read and
+written, move.c), stream (the input's words added up, stream.c), least (what no schedule beats, by the run's records).
+Ratios are medians of each round's: a peer's, or a limit's, seconds to Sheaf's.
+
+  run.sh [--rows large,svd --repeats 5 --unpinned ...]
+"""
+
+import argparse
+import csv
+import datetime
+import importlib
+import os
+import platform
+import statistics
+import sys
+
+sys.dont_write_bytecode = True
+import mixed  # noqa: E402
+import peers  # noqa: E402
+import rows  # noqa: E402
+from common import add_options, call, environment, run_sheaf, scratch, timed, warm_memory  # noqa: E402
+
+INSIDE, WHOLE = 0, 1
+TITLES = {"numpy": "NumPy", "pool": "fork pool", "mpi4py": "mpi4py.futures", "joblib": "joblib"}
+CSV_HEAD = ("row", "what", "who", "role", "core_type", "rounds", "inside_median", "inside_least", "inside_greatest",
+            "whole_median", "whole_least", "whole_greatest", "inside_to_sheaf", "whole_to_sheaf")
+
+
+class Measured:
+    """A row's seconds: {who: [(inside, whole), ...]}, a pair a round; limits have no whole."""
+
+    def __init__(self, row):
+        self.row, self.seconds = row, {}
+
+    def add(self, who, inside, whole=None):
+        self.seconds.setdefault(who, []).append((inside, whole))
+
+    def of(self, who, part):
+        return [times[part] for times in self.seconds[who]]
+
+    def ratio(self, who, part):
+        return statistics.median(x / s for x, s in zip(self.of(who, part), self.of("sheaf", part)))
+
+    def best_peer(self, part):
+        return min((p for p in peers.PEERS if p in self.seconds), key=lambda p: statistics.median(self.of(p, part)))
+
+    def drop_first_round(self):
+        for times in self.seconds.values():
+            del times[0]
+
+
+def digits(number):
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def cell(measured, who, part):
+    if who not in measured.seconds:
+        return "-"
+    times = measured.of(who, part)
+    text = digits(statistics.median(times))
+    return text if len(times) == 1 else f"{text} ({digits(min(times))}–{digits(max(times))})"
+
+
+def markdown_row(measured, part):
+    best = measured.best_peer(part)
+    cells = [measured.row.describe(), *(cell(measured, who, part) for who in ("sheaf", *peers.PEERS)),
+             f"{TITLES[best]} {digits(measured.ratio(best, part))}"]
+    if part == INSIDE:
+        cells.append(", ".join(f"{limit} {digits(measured.ratio(limit, part))}" for limit in measured.row.limits))
+    return f"| {' | '.join(cells)} |"
+
+
+def markdown(head, table):
+    """Two tables: the seconds inside with the limits, and those of whole processes."""
+    names = " | ".join(("Sheaf", *TITLES.values(), "best peer / Sheaf"))
+    columns = 3 + len(peers.PEERS)
+    lines = [head, "", f"| seconds inside | {names} | limit / Sheaf |", "|---" * (columns + 1) + "|"]
+    lines += [markdown_row(measured, INSIDE) for measured in table]
+    lines += ["", f"| seconds of the whole process | {names} |", "|---" * columns + "|"]
+    lines += [markdown_row(measured, WHOLE) for measured in table]
+    return "\n".join(lines) + "\n"
+
+
+def csv_rows(measured, core):
+    for who in measured.seconds:
+        role = "sheaf" if who == "sheaf" else "peer" if who in peers.PEERS else "limit"
+        parts = [INSIDE] if role == "limit" else [INSIDE, WHOLE]
+        spreads = [f"{f(measured.of(who, part)):.6f}" for part in parts for f in (statistics.median, min, max)]
+        ratios = [f"{measured.ratio(who, part):.4f}" for part in parts]
+        if role == "limit":
+            spreads, ratios = spreads + [""] * 3, ratios + [""]
+        yield [measured.row.name, measured.row.describe(), who, role, core, len(measured.of(who, INSIDE)), *spreads, *ratios]
+
+
+def write_files(a, env, core, table):
+    with open(a.markdown, "w", encoding="utf-8") as file:
+        file.write(markdown(describe_run(a, env), table))
+    with open(a.csv, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(CSV_HEAD)
+        for measured in table:
+            writer.writerows(csv_rows(measured, core))
+
+
+def core_of(env):
+    """The core type, and who chose it."""
+    return f"{env['OPENBLAS_CORETYPE']}, pinned" if "OPENBLAS_CORETYPE" in env else "chosen by OpenBLAS"
+
+
+def describe_run(a, env):
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    versions = [f"{name} {importlib.import_module(name).__version__}" for name in ("numpy", "h5py", "mpi4py", "joblib")
+                if name in ("numpy", "h5py") or peers.is_installed(name)]
+    return (f"{cpu}, {os.cpu_count()} CPUs, {a.ranks} ranks or workers; OpenBLAS core type {core_of(env)}; {', '.join(versions)}; "
+            f"medians of {max(1, a.repeats)} (least–greatest); {datetime.date.today()}.")
+
+
+def measure_limit(a, env, row, limit, source, target):
+    programs = {"bare": ["bare", str(a.ranks), "1", str(row.count), str(row.size), row.kernel],
+                "move": ["move", str(a.ranks), source, target, str(row.result_bytes())],
+                "stream": ["stream", str(a.ranks), source]}
+    name, *arguments = programs[limit]
+    return float(call([os.path.join(a.limits, name), *arguments], env))
+
+
+def measure_round(a, env, measured, directory, checked):
+    """Sheaf, each peer and each limit once."""
+    row = measured.row
+    source, ours, theirs = (os.path.join(directory, name) for name in ("input.h5", "sheaf.h5", "peer.h5"))
+
+    def make_ready(target):
+        if os.path.exists(target):
+            os.unlink(target)
+        warm_memory(directory, row.result_bytes())
+
+    make_ready(ours)
+    operands = [f"{source}:/{operand}{'' if row.form == 'stack' else '/*'}" for operand in row.operands]
+    inside, whole, _ = run_sheaf(a.sheaf, env, a.ranks, row.kernel, operands, ours)
+    measured.add("sheaf", inside, whole)
+    for peer in filter(peers.is_installed, peers.PEERS):
+        make_ready(theirs)
+        words, more = peers.command(peer, peers.Job(row.kernel, source, theirs, row.operands, row.form, a.ranks))
+        text, whole = timed(words, {**env, **more})
+        measured.add(peer, float(text), whole)
+        difference = None if checked else rows.differs(row, peers.KERNELS[row.kernel][0], ours, theirs)
+        if difference:
+            sys.exit(f"{row.name}: {peer}: {difference}")
+    for limit in row.limits:
+        make_ready(theirs)
+        measured.add(limit, mixed.read_makespan(ours, a.ranks)[1] if limit == "least"
+                     else measure_limit(a, env, row, limit, source, theirs))
+
+
+def measure_row(a, env, row):
+    measured = Measured(row)
+    with scratch(a.dir) as directory:
+        rows.make_input(row, a.sheaf, env, os.path.join(directory, "input.h5"))
+        for i in range(a.repeats + 1):
+            measure_round(a, env, measured, directory, checked=i > 0)
+            print(f"{row.name}: round {i} of {a.repeats}", file=sys.stderr, flush=True)
+    if a.repeats > 0:
+        measured.drop_first_round()
+    return measured
+
+
+def choose_rows(a):
+    names = a.rows.split(",") if a.rows else [row.name for row in rows.ROWS]
+    unknown = set(names) - {row.name for row in rows.ROWS}
+    if unknown:
+        sys.exit(f"no row {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in rows.ROWS)}")
+    chosen = [row for row in rows.ROWS if row.name in names]
+    for row in chosen:
+        if a.quick:
+            row.count, row.size = row.quick
+        rows.fit_memory(row)
+    return chosen
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    parser.set_defaults(ranks=len(os.sched_getaffinity(0)))
+    parser.add_argument("--limits", required=True, help="the directory of bare, move and stream")
+    parser.add_argument("--rows", help=f"some of {','.join(row.name for row in rows.ROWS)}")
+    parser.add_argument("--quick", action="store_true", help="tiny inputs, one round: only to see that everything works")
+    parser.add_argument("--markdown", default="table.md", help="where the table goes (default table.md)")
+    parser.add_argument("--csv", default="table.csv", help="where all figures go (default table.csv)")
+    a = parser.parse_args()
+    a.repeats = 0 if a.quick else a.repeats
+    return a
+
+
+def main():
+    a = parse_arguments()
+    env = environment(a.unpinned)
+    table = []
+    for row in choose_rows(a):
+        table.append(measure_row(a, env, row))
+        write_files(a, env, core_of(env), table)  # what there is, should it be stopped
+    print(markdown(describe_run(a, env), table), end="")
+
+
+if __name__ == "__main__":
+    main()
