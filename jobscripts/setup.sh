@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Sees to it that Sheaf can be built and, with --tests, tested. On Debian it installs what is missing: as root, or with a
-# sudo that asks for no password. Elsewhere it names what is missing. Says nothing when all is there.
+# Sees to it that Sheaf can be built and, with --tests, tested and, with --bench, measured beside its peers. On Debian it
+# installs what is missing: as root, or with a sudo that asks for no password. Elsewhere it names what is missing. Says
+# nothing when all is there.
 #
-# usage: setup.sh [--tests]
+# usage: setup.sh [--tests] [--bench]
 # exit:  0 all is there · 1 something is missing (named) · 64 usage
 set -eu -o pipefail
 
@@ -42,6 +43,13 @@ slurmd                 | command slurmd                | (an administrator: slur
 slurm-client           | command sbatch                | slurm
 util-linux             | command unshare               | (an administrator: util-linux)
 procps                 | command ps                    | (an administrator: procps)'
+
+bench_needs='
+python3                | command python3               | python
+python3-numpy          | python numpy                  | scipy-stack
+python3-h5py           | python h5py                   | h5py
+python3-mpi4py         | python mpi4py                 | mpi4py
+python3-joblib         | python joblib                 | scipy-stack'
 
 # Daemons live in sbin, which is not on every user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
@@ -148,18 +156,20 @@ refuse() {
 }
 
 needs=$build_needs
-case "${1:-}" in
-'') ;;
---tests) needs=$build_needs$test_needs ;;
--h | --help)
-    usage
-    exit 0
-    ;;
-*)
-    usage >&2
-    exit 64
-    ;;
-esac
+for option in "$@"; do
+    case $option in
+    --tests) needs+=$test_needs ;;
+    --bench) needs+=$bench_needs ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 64
+        ;;
+    esac
+done
 needs=$(sed '/^$/d' <<<"$needs")
 
 missing=$needs

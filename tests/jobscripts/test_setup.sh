@@ -144,6 +144,23 @@ case $(tail -n 1 "$scratch/log") in
 *) echo "FAILED: $name: $(cat "$scratch/log")" && failures=$((failures + 1)) ;;
 esac
 
+name='only for the benchmarks: neither the build nor the tests mind'
+new_machine python3-joblib python3-mpi4py
+setup --tests
+expect 0 ''
+name='for the benchmarks: installed for them, and beside what the tests need'
+stand_in sudo <<SH
+[ "\$*" = '-n true' ] || : >'$scratch/absent'
+SH
+setup --bench
+expect 0 'installing python3-mpi4py python3-joblib'
+new_machine python3-joblib libcmocka-dev
+stand_in sudo <<SH
+[ "\$*" = '-n true' ] || : >'$scratch/absent'
+SH
+setup --tests --bench
+expect 0 'installing libcmocka-dev python3-joblib'
+
 name='apt-get fails: its words are shown, the package is named'
 new_machine libxxhash-dev
 stand_in pkg-config <<'SH'
