@@ -16,8 +16,9 @@ struct slot {
     char *memory;
     struct slot *next; /**< in one of the ring's lists */
     struct plan_chunk chunk;
-    void *inputs[SHEAF_OPERANDS_MAX]; /**< NULL where shared */
-    void *raw[SHEAF_OPERANDS_MAX];    /**< between the two steps of reading an input; NULL where there is one */
+    void *inputs[SHEAF_OPERANDS_MAX];      /**< where they are read to; NULL where shared */
+    const void *views[SHEAF_OPERANDS_MAX]; /**< where they lie in a mapped file; NULL where they were read */
+    void *raw[SHEAF_OPERANDS_MAX];         /**< between the two steps of reading an input; NULL where there is one */
     int64_t raw_bytes[SHEAF_OPERANDS_MAX];
     void *outputs[SHEAF_OUTPUTS_MAX];
     uint8_t *status;

@@ -157,6 +157,7 @@ ring_assign(struct engine *engine, struct slot *slot, const struct plan_chunk *c
     char *at = slot->memory;
     for (int i = 0; i < problem->input_count; i++) {
         slot->inputs[i] = class->shared[i] ? NULL : at;
+        slot->views[i] = NULL;
         slot->loaded[i] = class->shared[i];
         if (!class->shared[i])
             at += align_up(class->tasks_per_chunk * plan_array_bytes(&problem->inputs[i]));

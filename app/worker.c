@@ -100,17 +100,54 @@ read_in_steps(const struct engine *engine, struct source *source, int input, str
     return source_decode(source, chunk->count, slot->raw[input], slot->inputs[input], error);
 }
 
+/** The tasks' bytes where they lie in a mapped file, if that is a good way to have them; else NULL. */
+static const void *
+view_tasks(const struct plan *plan, struct source *source, int input, struct slot *slot)
+{
+    int64_t task;
+    if (plan_run(plan, slot->chunk.first, slot->chunk.count, &task) < slot->chunk.count)
+        return NULL;
+    return source_view(source, task, slot->chunk.count, slot->inputs[input]);
+}
+
+/** @param[in] ahead  the carrier reads, for a worker: what has to be waited for should be waited for now */
 static enum sheaf_status
-read_input(const struct engine *engine, int input, struct slot *slot, struct sheaf_error *error)
+read_input(const struct engine *engine, int input, bool ahead, struct slot *slot, struct sheaf_error *error)
 {
     struct source *source = engine->setup.sources[input];
     if (slot->raw[input])
         return read_in_steps(engine, source, input, slot, error);
     slot->loaded[input] = true;
-    if (!source_is_set(source))
-        return read_tasks(engine->setup.plan, source, input, slot, error);
-    read_members(engine->setup.plan, source, input, slot);
-    return SHEAF_OK;
+    if (source_is_set(source)) {
+        read_members(engine->setup.plan, source, input, slot);
+        return SHEAF_OK;
+    }
+    if (!ahead)
+        slot->views[input] = view_tasks(engine->setup.plan, source, input, slot);
+    return slot->views[input] ? SHEAF_OK : read_tasks(engine->setup.plan, source, input, slot, error);
+}
+
+/** Where an input of a loaded chunk is. */
+static const void *
+input_of(const struct slot *slot, int input)
+{
+    return slot->views[input] ? slot->views[input] : slot->inputs[input];
+}
+
+/** The chunk was computed: were all bytes there that it was computed from? */
+static enum sheaf_status
+end_views(const struct engine *engine, struct slot *slot)
+{
+    enum sheaf_status status = SHEAF_OK;
+    struct sheaf_error error;
+    int64_t task;
+    plan_run(engine->setup.plan, slot->chunk.first, slot->chunk.count, &task);
+    for (int i = 0; i < class_of(engine, slot)->problem.input_count && !status; i++)
+        if (slot->views[i])
+            status = source_end_view(engine->setup.sources[i], task, slot->chunk.count, &error);
+    if (status)
+        queue_fail(engine->setup.queue, &error);
+    return status;
 }
 
 enum sheaf_status
@@ -124,7 +161,7 @@ chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
     for (int i = 0; i < inputs; i++) {
         if (slot->loaded[i] || (only_blocking && !may_block(engine, i, &slot->chunk)))
             continue;
-        enum sheaf_status status = read_input(engine, i, slot, &error);
+        enum sheaf_status status = read_input(engine, i, only_blocking, slot, &error);
         if (status) {
             queue_fail(engine->setup.queue, &error);
             return status;
@@ -180,7 +217,7 @@ fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_ba
     memset(batch, 0, sizeof *batch);
     batch->count = slot->chunk.count;
     for (int i = 0; i < class->problem.input_count; i++) {
-        batch->inputs[i] = class->shared[i] ? engine->setup.shared_inputs[i] : slot->inputs[i];
+        batch->inputs[i] = class->shared[i] ? engine->setup.shared_inputs[i] : input_of(slot, i);
         batch->input_strides[i] = class->shared[i] ? 0 : (size_t)plan_array_bytes(&class->problem.inputs[i]);
     }
     for (int i = 0; i < class->problem.output_count; i++) {
@@ -233,7 +270,7 @@ refuse_not_finite(const struct engine *engine, struct slot *slot)
         if (class->shared[i] || !(SHEAF_TYPES_FLOATING & SHEAF_TYPE_BIT(array->type)))
             continue;
         for (int64_t t = 0; t < slot->chunk.count; t++)
-            if (!slot->refused[t] && !is_finite(array->type, (const char *)slot->inputs[i] + t * bytes, count))
+            if (!slot->refused[t] && !is_finite(array->type, (const char *)input_of(slot, i) + t * bytes, count))
                 slot->refused[t] = SHEAF_TASK_NOT_FINITE;
     }
 }
@@ -266,6 +303,8 @@ chunk_compute(struct worker *worker, struct slot *slot)
         queue_fail(engine->setup.queue, &error);
         return status;
     }
+    if ((status = end_views(engine, slot)))
+        return status;
     settle_failures(class, slot);
     int64_t spent = node_nanoseconds() - start;
     slot->record.compute_seconds = (float)(1e-9 * (double)spent);

@@ -5,9 +5,20 @@
 #include "source_library.h"
 #include "source_packed.h"
 #include "source_plain.h"
+#include "view.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* Alignment that kernels are promised. */
+enum { VIEW_ALIGNMENT = 64 };
+
+/* Shorter reads stay in a core's cache, where copying costs next to nothing. */
+static const int64_t view_least_bytes = INT64_C(4) << 20;
+
+/* How a source's bytes are got at. */
+enum way { WAY_UNKNOWN, WAY_MAP, WAY_COPY };
 
 struct source {
     struct source_map map;
@@ -16,6 +27,9 @@ struct source {
     int64_t elements;              /* of one task */
     int64_t stored_bytes;          /* of one task in the file */
     int descriptor;                /* of a plain contiguous dataset, else -1 */
+    struct view *view;             /* of all of its bytes, as they are used; else NULL */
+    int64_t view_least;            /* bytes from which on it is used */
+    _Atomic enum way way;          /* measured at the first read that is long enough */
     struct source_library library; /* of any other one, once it was read */
 };
 
@@ -32,6 +46,21 @@ open_plain(struct source *source, struct sheaf_error *error)
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: file is truncated at %lld of %lld bytes since it was examined",
                             map->text, (long long)about.st_size, (long long)map->file_bytes);
     return status;
+}
+
+/* Map what can be used as it is stored. */
+static void
+open_view(struct source *source)
+{
+    const struct source_map *map = &source->map;
+    const char *wanted = getenv("SHEAF_READ");
+    int64_t entries = 0;
+
+    bool as_stored = map->file_type == map->array.type && !map->swapped && map->slice_step == 1;
+    source->way = !wanted ? WAY_UNKNOWN : strcmp(wanted, "map") == 0 ? WAY_MAP : WAY_COPY;
+    source->view_least = source->way == WAY_MAP ? 1 : view_least_bytes;
+    if (as_stored && source->way != WAY_COPY && sheaf_shape_count(&map->array.lead, &entries))
+        source->view = view_open(source->descriptor, map->offset, entries * source->stored_bytes);
 }
 
 static bool
@@ -61,6 +90,8 @@ source_attach(const struct source_map *map, struct source **source, struct sheaf
     (*source)->stored_bytes = source_plain_task_bytes(map);
     if (status == SHEAF_OK && map->kind == SOURCE_DATASET && map->offset >= 0)
         status = open_plain(*source, error);
+    if (status == SHEAF_OK && (*source)->descriptor >= 0)
+        open_view(*source);
     if (status != SHEAF_OK) {
         source_detach(*source);
         *source = NULL;
@@ -94,6 +125,7 @@ source_detach(struct source *source)
     if (!source)
         return;
     set_reader_destroy(source->reader);
+    view_close(source->view);
     if (source->descriptor >= 0)
         close(source->descriptor);
     source_library_close(&source->library);
@@ -186,6 +218,39 @@ source_is_cached(const struct source *source, int64_t first, int64_t count)
             return false;
     }
     return true;
+}
+
+const void *
+source_view(struct source *source, int64_t first, int64_t count, void *room)
+{
+    enum way way = atomic_load(&source->way);
+
+    if (!source->view || way == WAY_COPY || !in_range(source, first, count) || count == 0)
+        return NULL;
+    struct broadcast_piece piece = broadcast_piece(&source->map.tasks, first, first, count);
+    int64_t bytes = count * source->stored_bytes, at = piece.entry * source->stored_bytes;
+    const void *bytes_there = view_at(source->view, at);
+    if (piece.entries != count || bytes < source->view_least || (uintptr_t)bytes_there % VIEW_ALIGNMENT != 0)
+        return NULL;
+    if (way == WAY_UNKNOWN) {
+        way = view_is_cheaper(source->view, source->descriptor, at, view_least_bytes, room) ? WAY_MAP : WAY_COPY;
+        atomic_store(&source->way, way); /* several threads may have measured: any of their answers will do */
+    }
+    return way == WAY_MAP ? bytes_there : NULL;
+}
+
+enum sheaf_status
+source_end_view(struct source *source, int64_t first, int64_t count, struct sheaf_error *error)
+{
+    int64_t entry = source_entry(&source->map, first);
+
+    view_release(source->view, entry * source->stored_bytes, count * source->stored_bytes);
+    if (view_is_broken(source->view))
+        return sheaf_fail(error, SHEAF_IO_ERROR,
+                          "%s: cannot read all of it: the file has become shorter since it was examined, or its device "
+                          "fails",
+                          source->map.text);
+    return SHEAF_OK;
 }
 
 /* Tasks of a source from one on. */

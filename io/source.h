@@ -150,6 +150,20 @@ enum source_access source_access(const struct source *source);
  */
 bool source_is_cached(const struct source *source, int64_t first, int64_t count);
 
+/**
+ * Tasks' bytes where they lie in a mapped file: for what is stored as it is to be used, and long enough that not copying it
+ * pays where it measures cheaper (SHEAF_READ=map or copy in the environment decides without measuring). Thread-safe.
+ * @param[in] room  of at least as many bytes, may be overwritten
+ * @return the first task's, the others behind it; NULL: they must be read
+ */
+const void *source_view(struct source *source, int64_t first, int64_t count, void *room);
+
+/**
+ * The end of a view's use.
+ * @return SHEAF_OK; SHEAF_IO_ERROR: some of the source's bytes could not be read, so what was computed is worth nothing
+ */
+enum sheaf_status source_end_view(struct source *source, int64_t first, int64_t count, struct sheaf_error *error);
+
 /** @return the last task before this one that uses the same entry; -1: none */
 int64_t source_earlier_task(const struct source *source, int64_t task);
 

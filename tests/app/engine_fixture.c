@@ -413,6 +413,14 @@ fixture_read_record(const struct fixture *fixture, int64_t chunk)
     return record;
 }
 
+bool
+fixture_is_done(const struct fixture *fixture, int64_t chunk)
+{
+    struct record_chunk record;
+    read_file(fixture, fixture->store_map.chunks_offset + chunk * (int64_t)sizeof record, &record, sizeof record);
+    return record_chunk_valid(&record, chunk) && record.state == RECORD_DONE;
+}
+
 void
 fixture_input(const struct fixture *fixture, int64_t task, double *x)
 {

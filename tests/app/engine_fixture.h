@@ -110,6 +110,9 @@ int64_t fixture_check_results(const struct fixture *fixture, int width);
 /** Read a chunk's record; it must be valid and DONE. */
 struct record_chunk fixture_read_record(const struct fixture *fixture, int64_t chunk);
 
+/** Whether a chunk has a valid record that says so. */
+bool fixture_is_done(const struct fixture *fixture, int64_t chunk);
+
 /** Read tasks of an output from the results file. */
 void fixture_read_output(const struct fixture *fixture, int output, int64_t first, int64_t count, void *bytes);
 

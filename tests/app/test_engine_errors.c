@@ -331,6 +331,38 @@ an_input_that_cannot_be_read_stops_the_run(void **state)
     fixture_destroy(&fixture);
 }
 
+/* The same where workers compute in a mapped file: pages that are gone read as 0, and no chunk of them counts. */
+static void
+a_mapped_input_that_becomes_shorter_stops_the_run(void **state)
+{
+    static const char *const texts[] = {"mapped.h5:/twice"};
+    (void)state;
+    assert_int_equal(setenv("SHEAF_READ", "map", 1), 0);
+    fixture_write_dataset("mapped.h5", TASKS, N);
+    fixture_create(&fixture, &fixture_twice, TASKS, texts, plain);
+    const struct fixture_setup setup = {.layout = {1, 2, 1}, .present = 1};
+    struct fixture_node node;
+    fixture.inputs[0].in_memory = true; /* else the carrier might read it ahead */
+    fixture_node_create(&node, &fixture, &setup);
+    int64_t whole = TASKS / 2 * N * 8;
+    assert_int_equal(truncate("mapped.h5", fixture.inputs[0].offset + whole), 0);
+    fixture_node_start(&node);
+    fixture_node_attend(&node, 0, fixture.plan->chunks, 7);
+    assert_true(queue_error(node.queue, &error));
+    test_error(error.status, SHEAF_IO_ERROR, &error, "mapped.h5:/twice: cannot read all of it");
+    fixture_node_sync(&node);
+    fixture_node_destroy(&node);
+    int64_t first_bad = (whole + 4095) / 4096 * 4096 / (N * 8); /* a part of a page still reads as 0 */
+    for (int64_t chunk = 0; chunk < fixture.plan->chunks; chunk++) {
+        struct plan_chunk about = plan_at(fixture.plan, chunk);
+        if (about.first + about.count > first_bad)
+            assert_false(fixture_is_done(&fixture, about.chunk));
+    }
+    assert_true(fixture_is_done(&fixture, 0));
+    fixture_destroy(&fixture);
+    unsetenv("SHEAF_READ");
+}
+
 /* Attach to the results file with another idea of where something lies. */
 static void
 misplace(int64_t *offset)
@@ -482,6 +514,7 @@ main(void)
         cmocka_unit_test(no_memory_for_commits_stops_the_root),
         cmocka_unit_test(a_kernel_that_fails_stops_the_run),
         cmocka_unit_test(an_input_that_cannot_be_read_stops_the_run),
+        cmocka_unit_test(a_mapped_input_that_becomes_shorter_stops_the_run),
         cmocka_unit_test(results_that_cannot_be_written_stop_the_run),
         cmocka_unit_test(results_that_cannot_be_synced_are_an_error),
         cmocka_unit_test(a_stop_commits_what_is_in_flight),

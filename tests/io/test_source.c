@@ -890,6 +890,58 @@ large_library_tasks_are_sampled(void **state)
     check_all_ranges(SOURCE_LIBRARY);
 }
 
+/* Where tasks lie as they are to be used they can be used there; else they have to be read. */
+static void
+plain_tasks_are_seen_in_the_file(void **state)
+{
+    const hsize_t extent[3] = {30, 8, 16}; /* a task has 1024 bytes */
+    static double read[30 * 128], room[30 * 128];
+    struct source *source;
+
+    (void)state;
+    write_dataset("view.h5", "a", H5T_IEEE_F64LE, 3, extent, H5P_DEFAULT);
+    write_dataset("view.h5", "swapped", H5T_IEEE_F64BE, 3, extent, H5P_DEFAULT);
+    assert_int_equal(setenv("SHEAF_READ", "map", 1), 0);
+    describe("view.h5:/a", 2);
+    assert_int_equal(map.offset % 64, 0);
+    test_ok(source_attach(&map, &source, &error), &error);
+    test_ok(source_read(source, 0, 30, read, &error), &error);
+    for (int64_t first = 0; first < 30; first += 7) {
+        const void *seen = source_view(source, first, 2, room);
+        assert_non_null(seen);
+        assert_memory_equal(seen, read + first * 128, sizeof(double) * 2 * 128);
+        test_ok(source_end_view(source, first, 2, &error), &error);
+    }
+    assert_null(source_view(source, 29, 2, room));
+    assert_null(source_view(source, 0, 0, room));
+    assert_int_equal(truncate("view.h5", 4096), 0);
+    assert_non_null(source_view(source, 28, 2, room));
+    assert_int_equal(((const volatile char *)source_view(source, 28, 2, room))[0], 0);
+    test_error(source_end_view(source, 28, 2, &error), SHEAF_IO_ERROR, &error, "view.h5:/a: cannot read all of it");
+    source_detach(source);
+
+    write_dataset("view2.h5", "a", H5T_IEEE_F64LE, 3, extent, H5P_DEFAULT);
+    write_dataset("view2.h5", "swapped", H5T_IEEE_F64BE, 3, extent, H5P_DEFAULT);
+    static const char *const others[] = {"view2.h5:/swapped", "view2.h5:/a[::2]", "view2.h5:/a"};
+    for (int i = 0; i < 3; i++) {
+        describe(others[i], 2);
+        if (i == 2)
+            test_ok(source_set_type(&map, SHEAF_F32, &error), &error);
+        test_ok(source_attach(&map, &source, &error), &error);
+        assert_null(source_view(source, 0, 1, room));
+        source_detach(source);
+    }
+    assert_int_equal(setenv("SHEAF_READ", "copy", 1), 0);
+    describe("view2.h5:/a", 2);
+    test_ok(source_attach(&map, &source, &error), &error);
+    assert_null(source_view(source, 0, 2, room));
+    source_detach(source);
+    unsetenv("SHEAF_READ");
+    test_ok(source_attach(&map, &source, &error), &error);
+    assert_null(source_view(source, 0, 30, room)); /* too short to be worth it */
+    source_detach(source);
+}
+
 static void
 cached_tasks_are_seen(void **state)
 {
@@ -1091,6 +1143,7 @@ main(void)
         cmocka_unit_test(library_sources_that_changed_are_failed_reads),
         cmocka_unit_test(fingerprints_follow_the_content),
         cmocka_unit_test(large_library_tasks_are_sampled),
+        cmocka_unit_test(plain_tasks_are_seen_in_the_file),
         cmocka_unit_test(cached_tasks_are_seen),
     };
     return cmocka_run_group_tests(tests, test_enter_directory, test_leave_directory);

@@ -164,5 +164,23 @@ class OtherFiles(SheafTest):
         self.assertSameBits(self.compute("copy", "in.h5:/a", "--allow-filters", environment=where), a)
 
 
+class Ways(SheafTest):
+    def test_mapped_or_copied_bits_are_equal(self):
+        """In place or by reading, with slices and shared operands, and tasks that are long enough for the measurement."""
+        a, b = random_array((5, 800, 900), np.float64, 1), random_array((900, 7), np.float64, 2)
+        self.write("in.h5", a=a, b=b)
+        found = {}
+        for way in "copy", "map", None:
+            if way:
+                self.environment["SHEAF_READ"] = way
+            else:
+                del self.environment["SHEAF_READ"]
+            found[way] = [self.compute("matmul", f"in.h5:/a{cut}", "in.h5:/b") for cut in ("", "[1:4]", "[::2]")]
+        self.assertWithin(found["copy"][0], *product_and_bound(a, np.broadcast_to(b, (5, 900, 7))))
+        for way in "map", None:
+            for one, other in zip(found["copy"], found[way]):
+                self.assertSameBits(other, one, str(way))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,158 @@
+#include "view.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As many views as a process may have at once: one an operand, and tests. */
+enum { VIEWS_MAX = 64 };
+
+struct view {
+    atomic_bool taken;
+    _Atomic uintptr_t base; /* 0: nothing is mapped */
+    size_t bytes;           /* mapped, from base on */
+    size_t skip;            /* from base to the range */
+    int64_t offset;         /* of the range in the file */
+    atomic_bool broken;
+};
+
+static struct view views[VIEWS_MAX];
+static struct sigaction before;
+static size_t page;
+
+static struct view *
+find_view(uintptr_t address)
+{
+    for (int i = 0; i < VIEWS_MAX; i++) {
+        uintptr_t base = atomic_load(&views[i].base);
+        if (base != 0 && address >= base && address - base < views[i].bytes)
+            return &views[i];
+    }
+    return NULL;
+}
+
+/* A page of zeros in place of the one that cannot be read; the instruction is then repeated. Only what a handler may do. */
+static void
+take_signal(int number, siginfo_t *about, void *context)
+{
+    uintptr_t address = (uintptr_t)about->si_addr;
+    struct view *view = find_view(address);
+
+    if (view) {
+        void *at = (void *)(address / page * page); // NOLINT(performance-no-int-to-ptr)
+        if (mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
+            atomic_store(&view->broken, true);
+            return;
+        }
+    }
+    if (before.sa_flags & SA_SIGINFO)
+        before.sa_sigaction(number, about, context);
+    else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)
+        sigaction(number, &before, NULL); /* it is raised again at once */
+    else
+        before.sa_handler(number);
+}
+
+/* At every view: somebody may have taken SIGBUS since. */
+static void
+take_over(void)
+{
+    struct sigaction action = {.sa_sigaction = take_signal, .sa_flags = SA_SIGINFO}, now;
+
+    page = (size_t)sysconf(_SC_PAGESIZE);
+    if (sigaction(SIGBUS, NULL, &now) != 0 || ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == take_signal))
+        return;
+    before = now;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
+}
+
+static struct view *
+take_free(void)
+{
+    for (int i = 0; i < VIEWS_MAX; i++)
+        if (!atomic_exchange(&views[i].taken, true))
+            return &views[i];
+    return NULL;
+}
+
+struct view *
+view_open(int descriptor, int64_t offset, int64_t bytes)
+{
+    take_over();
+    struct view *view = bytes > 0 && offset >= 0 ? take_free() : NULL;
+    if (!view)
+        return NULL;
+    view->skip = (size_t)offset % page;
+    view->bytes = (size_t)bytes + view->skip;
+    view->offset = offset;
+    atomic_store(&view->broken, false);
+    void *base = mmap(NULL, view->bytes, PROT_READ, MAP_SHARED, descriptor, offset - (int64_t)view->skip);
+    if (base == MAP_FAILED) {
+        atomic_store(&view->taken, false);
+        return NULL;
+    }
+    atomic_store(&view->base, (uintptr_t)base);
+    return view;
+}
+
+void
+view_close(struct view *view)
+{
+    if (!view)
+        return;
+    munmap((void *)atomic_exchange(&view->base, 0), view->bytes); // NOLINT(performance-no-int-to-ptr)
+    atomic_store(&view->taken, false);
+}
+
+const void *
+view_at(const struct view *view, int64_t at)
+{
+    return (const char *)atomic_load(&view->base) + view->skip + at; // NOLINT(performance-no-int-to-ptr)
+}
+
+void
+view_release(struct view *view, int64_t at, int64_t bytes)
+{
+    uintptr_t base = atomic_load(&view->base);
+    size_t first = (view->skip + (size_t)at) / page * page, end = view->skip + (size_t)(at + bytes);
+
+    if (!view_is_broken(view)) /* else the pages of zeros would go, too, and be found missing once more */
+        madvise((void *)(base + first), end - first, MADV_DONTNEED); // NOLINT(performance-no-int-to-ptr)
+}
+
+bool
+view_is_broken(const struct view *view)
+{
+    return atomic_load(&view->broken);
+}
+
+static double
+seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+bool
+view_is_cheaper(struct view *view, int descriptor, int64_t at, int64_t bytes, void *buffer)
+{
+    const int64_t half = bytes / 2;
+    const volatile char *mapped = view_at(view, at + half);
+    const off_t offset = (off_t)(view->offset + at);
+
+    /* once before, for the buffer's own pages */
+    if (pread(descriptor, buffer, (size_t)half, offset) != (ssize_t)half)
+        return false;
+    double start = seconds();
+    if (pread(descriptor, buffer, (size_t)half, offset) != (ssize_t)half)
+        return false;
+    double copied = seconds();
+    for (int64_t byte = 0; byte < half; byte += (int64_t)page)
+        (void)mapped[byte];
+    return seconds() - copied < copied - start;
+}

@@ -1,0 +1,40 @@
+/**
+ * @file view.h
+ * A range of a file, mapped: read where it lies in the page cache, without a copy.
+ *
+ * A page that cannot be read (the file has become shorter, its device fails) reads as 0 instead of killing the process, and the
+ * view says so afterwards. For that opening one takes over SIGBUS; a SIGBUS that is no view's goes to who had it before.
+ * Opening and closing: one thread at a time.
+ */
+#ifndef SHEAF_VIEW_H
+#define SHEAF_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct view;
+
+/** Map bytes [offset, offset + bytes) of an open file. @return NULL where that cannot be done: then read it */
+struct view *view_open(int descriptor, int64_t offset, int64_t bytes);
+
+/** Nobody may still use it. NULL is a no-op. */
+void view_close(struct view *view);
+
+/** @return the byte at `at`, counted from the range's start */
+const void *view_at(const struct view *view, int64_t at);
+
+/** Bytes [at, at + bytes) have been used: give back what it took to map them. Thread-safe; they can be used again. */
+void view_release(struct view *view, int64_t at, int64_t bytes);
+
+/** @return whether some page could not be read since the view was opened: what was computed of it is worth nothing */
+bool view_is_broken(const struct view *view);
+
+/**
+ * Measure whether mapping is cheaper here than copying: it is where the system maps many pages at once. Takes about 1 ms.
+ * @param[in] at,bytes  a part of the range, in the page cache
+ * @param[in] buffer    room for half as many bytes, which are overwritten
+ */
+bool view_is_cheaper(struct view *view, int descriptor, int64_t at, int64_t bytes, void *buffer);
+
+#endif
