@@ -83,7 +83,7 @@ void plan_destroy(struct plan *plan);
 const void *plan_block(const struct plan *plan, size_t *bytes);
 
 /** A plan over such data, which is left where it is and must stay there. @return SHEAF_OK; SHEAF_NO_RESOURCES */
-enum sheaf_status plan_attach(const struct sheaf_kernel *kernel, const void *block, struct plan **out,
+enum sheaf_status plan_attach(const struct sheaf_kernel *kernel, const void *memory, struct plan **out,
                               struct sheaf_error *error);
 
 /**

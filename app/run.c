@@ -210,7 +210,7 @@ match_classes(const struct sheaf_kernel *kernel, const struct job_map *map, cons
 {
     struct classes classes;
     enum sheaf_status status = classes_sort(uneven->count, all->tasks, member_shape, uneven, &classes, error);
-    if (!status && !(tasks->requests = malloc((size_t)classes.count * sizeof *tasks->requests)))
+    if (!status && !(tasks->requests = calloc((size_t)classes.count, sizeof *tasks->requests)))
         status = sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %d classes of tasks", classes.count);
     for (int i = 0; !status && i < classes.count; i++) {
         struct plan_request *request = &tasks->requests[i];
