@@ -18,13 +18,21 @@ align_up(int64_t bytes)
 }
 
 /**
- * Bytes between the two steps of reading an input; 0: it is read in one. Only where the grid is as source_raw_bytes wants it:
- * of one class, whose tasks are in their own order.
+ * Bytes between the two steps of reading an input; 0: it is read in one. A set's are those of each task. A dataset is read so
+ * only where the grid is as source_raw_bytes wants it: of one class, whose tasks are in their own order.
  */
 static int64_t
 raw_bytes(const struct plan *plan, const struct source_map *inputs, const struct plan_class *class, int i)
 {
-    if (!inputs || class->shared[i] || plan->class_count > 1 || plan->order)
+    int64_t bytes;
+    if (!inputs || class->shared[i])
+        return 0;
+    if (inputs[i].kind == SOURCE_SET)
+        return sheaf_multiply(class->tasks_per_chunk, source_raw_task_bytes(&inputs[i], &class->problem.inputs[i]),
+                              &bytes)
+                   ? bytes
+                   : 0;
+    if (plan->class_count > 1 || plan->order)
         return 0;
     return source_raw_bytes(&inputs[i], class->tasks_per_chunk);
 }

@@ -45,25 +45,41 @@ may_block(const struct engine *engine, int input, const struct plan_chunk *chunk
     return access == SOURCE_LIBRARY || (access == SOURCE_DISK && !is_cached(engine->setup.plan, source, chunk));
 }
 
+/** What is done of reading an input: both steps at once, or one of the two that source_fetch begins. */
+enum step { STEP_READ, STEP_FETCH, STEP_DECODE };
+
+/** A task of a set, the chunk's `t`th. */
+static enum sheaf_status
+read_member(const struct engine *engine, int input, struct slot *slot, int64_t t, enum step step)
+{
+    const struct plan_class *class = class_of(engine, slot);
+    const struct sheaf_array *array = &class->problem.inputs[input];
+    struct source *source = engine->setup.sources[input];
+    int64_t bytes = plan_array_bytes(array), raw_bytes = slot->raw_bytes[input] / class->tasks_per_chunk, task;
+    char *to = (char *)slot->inputs[input] + t * bytes;
+    void *raw = slot->raw[input] ? (char *)slot->raw[input] + t * raw_bytes : NULL;
+    plan_run(engine->setup.plan, slot->chunk.first + t, 1, &task);
+    if (step == STEP_FETCH)
+        return source_fetch_task(source, task, array, raw, raw_bytes, to, NULL);
+    if (step == STEP_DECODE)
+        return source_decode_task(source, task, array, raw, raw_bytes, to, NULL);
+    // Of several classes, a set's members are one a task. A refused task may have been another input's fault.
+    int64_t earlier = engine->setup.plan->order ? -1 : source_earlier_task(source, task) - slot->chunk.first;
+    if (earlier < 0 || slot->refused[earlier])
+        return source_read_task(source, task, array, to, NULL);
+    memcpy(to, (char *)slot->inputs[input] + earlier * bytes, (size_t)bytes);
+    return SHEAF_OK;
+}
+
 /** Tasks of a set: one that cannot be read fails by itself; the kernel gets zeros for it. */
 static void
-read_members(const struct plan *plan, struct source *source, int input, struct slot *slot)
+read_members(const struct engine *engine, int input, struct slot *slot, enum step step)
 {
-    const struct sheaf_array *array = &plan->classes[slot->chunk.class_index].problem.inputs[input];
-    int64_t bytes = plan_array_bytes(array);
+    int64_t bytes = plan_array_bytes(&class_of(engine, slot)->problem.inputs[input]);
     for (int64_t t = 0; t < slot->chunk.count; t++) {
-        char *to = (char *)slot->inputs[input] + t * bytes;
-        int64_t task;
-        plan_run(plan, slot->chunk.first + t, 1, &task);
-        // Of several classes, a set's members are one a task. A refused task may have been another input's fault.
-        int64_t earlier = plan->order ? -1 : source_earlier_task(source, task) - slot->chunk.first;
-        if (earlier >= 0 && !slot->refused[earlier]) {
-            memcpy(to, (char *)slot->inputs[input] + earlier * bytes, (size_t)bytes);
+        if (read_member(engine, input, slot, t, step) == SHEAF_OK)
             continue;
-        }
-        if (source_read_task(source, task, array, to, NULL) == SHEAF_OK)
-            continue;
-        memset(to, 0, (size_t)bytes);
+        memset((char *)slot->inputs[input] + t * bytes, 0, (size_t)bytes);
         slot->refused[t] = SHEAF_TASK_UNREADABLE;
     }
 }
@@ -80,23 +96,18 @@ read_tasks(const struct plan *plan, struct source *source, int input, struct slo
     return status;
 }
 
-/**
- * Read an input in two steps: the carrier fetches it, the worker that uses it unpacks it. A rank's only worker does not: the
- * carrier unpacks ahead, while it computes.
- */
+/** One of the two steps of reading an input that has two. */
 static enum sheaf_status
-read_in_steps(const struct engine *engine, struct source *source, int input, struct slot *slot,
-              struct sheaf_error *error)
+take_step(const struct engine *engine, int input, struct slot *slot, enum step step, struct sheaf_error *error)
 {
+    struct source *source = engine->setup.sources[input];
     const struct plan_chunk *chunk = &slot->chunk;
-    if (!slot->fetched[input]) {
-        enum sheaf_status status =
-            source_fetch(source, chunk->first, chunk->count, slot->raw[input], slot->raw_bytes[input], error);
-        slot->fetched[input] = status == SHEAF_OK;
-        if (status || engine->size.workers > 1)
-            return status;
+    if (source_is_set(source)) {
+        read_members(engine, input, slot, step);
+        return SHEAF_OK;
     }
-    slot->loaded[input] = true;
+    if (step == STEP_FETCH)
+        return source_fetch(source, chunk->first, chunk->count, slot->raw[input], slot->raw_bytes[input], error);
     return source_decode(source, chunk->count, slot->raw[input], slot->inputs[input], error);
 }
 
@@ -110,16 +121,27 @@ view_tasks(const struct plan *plan, struct source *source, int input, struct slo
     return source_view(source, task, slot->chunk.count, slot->inputs[input]);
 }
 
-/** @param[in] ahead  the carrier reads, for a worker: what has to be waited for should be waited for now */
+/**
+ * Read an input. Where that has two steps, the carrier fetches it and the worker that uses it unpacks it. A rank's only worker
+ * does not: the carrier unpacks ahead, while it computes.
+ *
+ * @param[in] ahead  the carrier reads, for a worker: what has to be waited for should be waited for now
+ */
 static enum sheaf_status
 read_input(const struct engine *engine, int input, bool ahead, struct slot *slot, struct sheaf_error *error)
 {
     struct source *source = engine->setup.sources[input];
-    if (slot->raw[input])
-        return read_in_steps(engine, source, input, slot, error);
+    if (slot->raw[input] && !slot->fetched[input]) {
+        enum sheaf_status status = take_step(engine, input, slot, STEP_FETCH, error);
+        slot->fetched[input] = true;
+        if (status || engine->size.workers > 1)
+            return status;
+    }
     slot->loaded[input] = true;
+    if (slot->raw[input])
+        return take_step(engine, input, slot, STEP_DECODE, error);
     if (source_is_set(source)) {
-        read_members(engine->setup.plan, source, input, slot);
+        read_members(engine, input, slot, STEP_READ);
         return SHEAF_OK;
     }
     if (!ahead)

@@ -6,17 +6,11 @@
  */
 enum { GROWTH_SHARE = 64, GROWTH_BYTES = 64 };
 
-static int64_t
-align_up(int64_t bytes)
-{
-    return (bytes + PACKED_ALIGNMENT - 1) / PACKED_ALIGNMENT * PACKED_ALIGNMENT;
-}
-
 /* Of each place that filters need between raw and final bytes. */
 static int64_t
 scratch_bytes(const struct packed_layout *layout)
 {
-    return align_up(packed_pipeline_bytes(&layout->pipeline, layout->chunk_bytes));
+    return packed_align(packed_pipeline_bytes(&layout->pipeline, layout->chunk_bytes));
 }
 
 static int
@@ -32,9 +26,9 @@ packed_raw_bytes(const struct packed_layout *layout, int64_t first, int64_t ever
 {
     const int64_t chunk = layout->chunk_bytes + layout->chunk_bytes / GROWTH_SHARE + GROWTH_BYTES +
                           PACKED_CHECKSUM_BYTES * PACKED_FILTERS_MAX;
-    const int64_t each = align_up(chunk) + (int64_t)sizeof(struct packed_chunk);
+    const int64_t each = packed_align(chunk) + (int64_t)sizeof(struct packed_chunk);
     const int64_t fixed =
-        align_up(sizeof(struct packed_raw)) + PACKED_ALIGNMENT + scratch_count(layout) * scratch_bytes(layout);
+        packed_align(sizeof(struct packed_raw)) + PACKED_ALIGNMENT + scratch_count(layout) * scratch_bytes(layout);
 
     return sheaf_multiply(packed_grid_most(&layout->grid, first, every, count), each, bytes) &&
            !__builtin_add_overflow(*bytes, fixed, bytes);
@@ -49,7 +43,7 @@ packed_raw_start(const struct packed_layout *layout, int64_t first, int64_t coun
                                .first = first,
                                .count = count,
                                .bytes = bytes - bytes % (int64_t) _Alignof(struct packed_chunk),
-                               .used = align_up(sizeof *raw)};
+                               .used = packed_align(sizeof *raw)};
     return raw;
 }
 
@@ -78,7 +72,7 @@ packed_raw_add(struct packed_raw *raw, const struct packed_chunk *chunk)
 
     *added = *chunk;
     added->at = raw->used;
-    raw->used += align_up(chunk->bytes);
+    raw->used += packed_align(chunk->bytes);
 }
 
 static bool

@@ -15,6 +15,13 @@
 
 enum { PACKED_ELEMENT_BYTES_MAX = 16, PACKED_ALIGNMENT = 64 };
 
+/** @return bytes, or the next multiple of PACKED_ALIGNMENT */
+static inline int64_t
+packed_align(int64_t bytes)
+{
+    return (bytes + PACKED_ALIGNMENT - 1) / PACKED_ALIGNMENT * PACKED_ALIGNMENT;
+}
+
 /** The mask of a chunk that needs no unpacking. */
 #define PACKED_NO_FILTERS UINT32_MAX
 

@@ -22,8 +22,8 @@ struct set_member {
     uint8_t swapped;      /**< of the other byte order */
     uint8_t in_memory;    /**< its file lies in a memory file system */
     uint8_t unreadable;   /**< not 0: it could not be examined, by this status: a failed task, with `reason` */
-    uint8_t reserved;
-    int64_t reason; /**< text: why; 0: none */
+    uint8_t packed;       /**< in chunks that can be unpacked without the library (packed.h) */
+    int64_t reason;       /**< text: why; 0: none */
     struct sheaf_shape shape;
 };
 
@@ -34,6 +34,7 @@ struct set {
     int64_t members;      /**< offset of the array of struct set_member */
     int64_t texts;        /**< offset of the texts, each ending with NUL; offset 0 is "" */
     uint64_t fingerprint; /**< of the members' names, types, shapes and sampled content */
+    int64_t raw_share;    /**< for set_raw_bytes, of the packed members; 0: there are none */
 };
 
 /** @return whether a text names a set: wildcards (* ? [) in file or dataset, or "@LIST" */
@@ -96,5 +97,30 @@ void set_reader_destroy(struct set_reader *reader);
  */
 enum sheaf_status set_read(struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *buffer,
                            struct sheaf_error *error);
+
+/**
+ * How many bytes of memory the two steps of reading a member need at most. Pure.
+ * @param[in] raw_share  of its set
+ * @param[in] type       that is common to the members as they are stored
+ * @param[in] array      as for set_read
+ * @return bytes; 0: the set's members are read in one step, or 64 bits cannot count them
+ */
+int64_t set_raw_bytes(int64_t raw_share, enum sheaf_type type, const struct sheaf_array *array);
+
+/**
+ * The first step: fetch the chunks of a packed member as they are in its file, or read any other as set_read does.
+ * @param[out] raw     `bytes` bytes, as set_raw_bytes tells, at a multiple of PACKED_ALIGNMENT; also set on failure
+ * @param[out] buffer  the array, dense, if it was no packed member
+ * @return as set_read
+ */
+enum sheaf_status set_fetch(struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *raw,
+                            int64_t bytes, void *buffer, struct sheaf_error *error);
+
+/**
+ * The second step, by any thread: unpack and convert what was fetched. Where nothing was, nothing is done.
+ * @return SHEAF_OK; SHEAF_IO_ERROR: damaged data; SHEAF_NO_RESOURCES
+ */
+enum sheaf_status set_decode(const struct set_reader *reader, int64_t member, const struct sheaf_array *array,
+                             void *raw, int64_t bytes, void *buffer, struct sheaf_error *error);
 
 #endif

@@ -177,7 +177,8 @@ set_builder_finish(const struct set_builder *builder, struct set **set, struct s
     *block = (struct set){.bytes = (int64_t)(sizeof *block + members + builder->texts.used),
                           .count = builder->count,
                           .members = sizeof *block,
-                          .texts = (int64_t)(sizeof *block + members)};
+                          .texts = (int64_t)(sizeof *block + members),
+                          .raw_share = builder->raw_share};
     memcpy((char *)block + block->members, builder->members, members);
     memcpy((char *)block + block->texts, builder->texts.bytes, builder->texts.used);
     return SHEAF_OK;

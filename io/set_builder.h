@@ -44,6 +44,7 @@ struct set_builder {
     struct set_member *members;
     int64_t count, room;
     struct set_buffer texts;
+    int64_t raw_share; /**< as in struct set */
     char missing[512]; /**< where nothing matched first, and what is there; "": nowhere */
 };
 

@@ -1,6 +1,8 @@
 #include "set_examine.h"
 
 #include "file.h"
+#include "packed_library.h"
+#include "set_library.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -118,8 +120,28 @@ take_place(const struct set_examiner *examiner, const struct set_builder *builde
     return SHEAF_OK;
 }
 
+/* Note whether others than the library can unpack a member, and what memory that takes. */
+static void
+note_packed(struct set_builder *builder, struct set_member *member, hid_t dataset)
+{
+    struct packed_layout layout;
+    int64_t elements = 1, bytes, share;
+
+    if (member->offset >= 0 || !packed_describe(dataset, 0, &layout) ||
+        layout.element_bytes != (int64_t)sheaf_type_size(member->type) || !packed_raw_bytes(&layout, 0, 1, 1, &bytes) ||
+        !sheaf_multiply(bytes, SET_RAW_UNIT, &share))
+        return;
+    sheaf_shape_count(&member->shape, &elements);
+    share = bytes > SET_RAW_FIXED ? (share - SET_RAW_FIXED * SET_RAW_UNIT) / elements + 1 : 1;
+    if (share > SET_RAW_TIMES_MAX * SET_RAW_UNIT * layout.element_bytes)
+        return;
+    member->packed = 1;
+    if (share > builder->raw_share)
+        builder->raw_share = share;
+}
+
 static enum sheaf_status
-examine_open(struct set_examiner *examiner, const struct set_builder *builder, struct set_member *member, hid_t dataset,
+examine_open(struct set_examiner *examiner, struct set_builder *builder, struct set_member *member, hid_t dataset,
              struct sheaf_error *error)
 {
     enum sheaf_status status;
@@ -147,6 +169,8 @@ examine_open(struct set_examiner *examiner, const struct set_builder *builder, s
             status =
                 take_place(examiner, builder, member,
                            hdf5_guard_is_own(examiner->file, dataset) ? H5Dget_offset(dataset) : HADDR_UNDEF, error);
+        if (status == SHEAF_OK)
+            note_packed(builder, member, dataset);
     }
     if (space >= 0)
         H5Sclose(space);

@@ -1,5 +1,7 @@
 #include "set_library.h"
 
+#include "packed_library.h"
+
 void
 set_library_close(struct set_library *library)
 {
@@ -90,6 +92,39 @@ set_library_read(struct set_library *library, const struct set *set, const struc
         H5Sclose(memory);
     if (space >= 0)
         H5Sclose(space);
+    H5Dclose(dataset);
+    return status;
+}
+
+/* Whether a dataset looks as its member did. */
+static bool
+is_as_examined(const struct packed_layout *layout, const struct set_member *member)
+{
+    if (layout->grid.ndim != member->shape.ndim || layout->element_bytes != (int64_t)sheaf_type_size(member->type))
+        return false;
+    for (int i = 0; i < member->shape.ndim; i++)
+        if (layout->grid.extent[i] != member->shape.extent[i])
+            return false;
+    return true;
+}
+
+enum sheaf_status
+set_library_fetch(struct set_library *library, const struct set *set, const struct set_member *member, void *raw,
+                  int64_t bytes, bool *fetched, struct sheaf_error *error)
+{
+    struct packed_layout layout;
+    int64_t needed;
+    hid_t dataset;
+
+    *fetched = false;
+    enum sheaf_status status = open_dataset(library, set, member, &dataset, error);
+    if (status != SHEAF_OK)
+        return status;
+    if (packed_describe(dataset, 0, &layout) && is_as_examined(&layout, member) &&
+        packed_raw_bytes(&layout, 0, 1, 1, &needed) && needed <= bytes) {
+        status = packed_fetch(&layout, dataset, set_text(set, member->text), 0, 1, raw, bytes, error);
+        *fetched = status == SHEAF_OK;
+    }
     H5Dclose(dataset);
     return status;
 }

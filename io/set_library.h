@@ -7,7 +7,11 @@
 #define SHEAF_SET_LIBRARY_H
 
 #include "hdf5_guard.h"
+#include "packed.h"
 #include "set.h"
+
+/** Raw memory of a member: so many bytes, and a share for each element, in parts of a byte; with more it is not worth it. */
+enum { SET_RAW_FIXED = 1024, SET_RAW_UNIT = 64, SET_RAW_TIMES_MAX = 4 };
 
 /** The file that was read last. */
 struct set_library {
@@ -28,5 +32,15 @@ void set_library_close(struct set_library *library);
  */
 enum sheaf_status set_library_read(struct set_library *library, const struct set *set, const struct set_member *member,
                                    int64_t most, void *buffer, int64_t *bytes, struct sheaf_error *error);
+
+/**
+ * Fetch the chunks of a packed member.
+ * @param[out] fetched  false where it is not packed as it was when it was examined, or for another reason needs more than
+ *                      `bytes`: nothing was done
+ * @param[out] raw      for packed_decode
+ * @return SHEAF_OK; SHEAF_IO_ERROR
+ */
+enum sheaf_status set_library_fetch(struct set_library *library, const struct set *set, const struct set_member *member,
+                                    void *raw, int64_t bytes, bool *fetched, struct sheaf_error *error);
 
 #endif

@@ -1,6 +1,7 @@
 #include "convert.h"
 #include "convert_room.h"
 #include "file.h"
+#include "packed.h"
 #include "set_library.h"
 
 #include <stdlib.h>
@@ -126,23 +127,97 @@ check_array(const char *text, const struct set_member *member, const struct shea
     return convert_check(text, member->type, array->type, error);
 }
 
+/* Find a member that can be read as the array. */
+static enum sheaf_status
+find_member(const struct set_reader *reader, int64_t number, const struct sheaf_array *array,
+            const struct set_member **member, int64_t *elements, struct sheaf_error *error)
+{
+    const struct set *set = reader->set;
+
+    if (number < 0 || number >= set->count)
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: member %lld was asked for, the set has %lld",
+                          set_text(set, set_member(set, 0)->text), (long long)number, (long long)set->count);
+    *member = set_member(set, number);
+    if ((*member)->unreadable)
+        return sheaf_fail(error, SHEAF_NO_INPUT, "%s", set_text(set, (*member)->reason));
+    *elements = 0;
+    sheaf_shape_count(&(*member)->shape, elements);
+    return check_array(set_text(set, (*member)->text), *member, array, error);
+}
+
 enum sheaf_status
 set_read(struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *buffer,
          struct sheaf_error *error)
 {
-    const struct set *set = reader->set;
-    int64_t elements = 0;
+    const struct set_member *about;
+    int64_t elements;
 
-    if (member < 0 || member >= set->count)
-        return sheaf_fail(error, SHEAF_INTERNAL, "%s: member %lld was asked for, the set has %lld",
-                          set_text(set, set_member(set, 0)->text), (long long)member, (long long)set->count);
-    const struct set_member *about = set_member(set, member);
-    if (about->unreadable)
-        return sheaf_fail(error, SHEAF_NO_INPUT, "%s", set_text(set, about->reason));
-    enum sheaf_status status = check_array(set_text(set, about->text), about, array, error);
+    enum sheaf_status status = find_member(reader, member, array, &about, &elements, error);
     if (status != SHEAF_OK)
         return status;
-    sheaf_shape_count(&about->shape, &elements);
     return about->offset >= 0 ? read_plain(reader, about, array->type, elements, buffer, error)
                               : read_by_library(reader, about, array->type, elements, buffer, error);
+}
+
+/* The raw memory of a member: packed.h's area, then room for elements that are wider as they are stored. */
+static int64_t
+wide_bytes(enum sheaf_type stored, enum sheaf_type wanted, int64_t elements)
+{
+    const int64_t bytes = convert_element_bytes(stored);
+
+    return bytes > convert_element_bytes(wanted) ? packed_align(elements * bytes) : 0;
+}
+
+int64_t
+set_raw_bytes(int64_t raw_share, enum sheaf_type type, const struct sheaf_array *array)
+{
+    int64_t elements, bytes;
+
+    /* so much less than 64 bits that all of the sums fit */
+    if (raw_share == 0 || !sheaf_shape_count(&array->shape, &elements) ||
+        !sheaf_multiply(elements, raw_share + 2 * PACKED_ELEMENT_BYTES_MAX, &bytes))
+        return 0;
+    return packed_align(SET_RAW_FIXED + elements * raw_share / SET_RAW_UNIT + 1) +
+           wide_bytes(type, array->type, elements);
+}
+
+enum sheaf_status
+set_fetch(struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *raw, int64_t bytes,
+          void *buffer, struct sheaf_error *error)
+{
+    const struct set_member *about;
+    bool fetched = false;
+    int64_t elements;
+
+    ((struct packed_raw *)raw)->chunks = 0;
+    enum sheaf_status status = find_member(reader, member, array, &about, &elements, error);
+    if (status != SHEAF_OK || !about->packed)
+        return status == SHEAF_OK ? set_read(reader, member, array, buffer, error) : status;
+    const int64_t room = bytes - wide_bytes(about->type, array->type, elements);
+    status = set_library_fetch(&reader->library, reader->set, about, raw, room, &fetched, error);
+    if (!fetched)
+        ((struct packed_raw *)raw)->chunks = 0;
+    return status == SHEAF_OK && !fetched ? read_by_library(reader, about, array->type, elements, buffer, error)
+                                          : status;
+}
+
+enum sheaf_status
+set_decode(const struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *raw, int64_t bytes,
+           void *buffer, struct sheaf_error *error)
+{
+    const struct set_member *about;
+    int64_t elements;
+
+    enum sheaf_status status = find_member(reader, member, array, &about, &elements, error);
+    if (((struct packed_raw *)raw)->chunks == 0)
+        return SHEAF_OK;
+    if (status != SHEAF_OK)
+        return status;
+    const int64_t wide = wide_bytes(about->type, array->type, elements);
+    struct convert_room room = {(char *)raw + (bytes - wide), wide};
+    void *stored = convert_room_for(&room, about->type, array->type, elements, buffer);
+    status = packed_decode(raw, set_text(reader->set, about->text), stored, error);
+    if (status == SHEAF_OK)
+        convert_room_into(about->type, about->swapped != 0, array->type, elements, stored, buffer);
+    return status;
 }

@@ -412,3 +412,29 @@ source_read_task(struct source *source, int64_t task, const struct sheaf_array *
         return sheaf_fail(error, SHEAF_INTERNAL, "%s: is no set of datasets", source->map.text);
     return set_read(source->reader, source_entry(&source->map, task), array, buffer, error);
 }
+
+int64_t
+source_raw_task_bytes(const struct source_map *map, const struct sheaf_array *array)
+{
+    if (map->kind != SOURCE_SET || map->shared || !source_packed_is_consecutive(map))
+        return 0;
+    return set_raw_bytes(map->raw_share, map->file_type, array);
+}
+
+enum sheaf_status
+source_fetch_task(struct source *source, int64_t task, const struct sheaf_array *array, void *raw, int64_t bytes,
+                  void *buffer, struct sheaf_error *error)
+{
+    if (!source_is_set(source))
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: is no set of datasets", source->map.text);
+    return set_fetch(source->reader, source_entry(&source->map, task), array, raw, bytes, buffer, error);
+}
+
+enum sheaf_status
+source_decode_task(const struct source *source, int64_t task, const struct sheaf_array *array, void *raw, int64_t bytes,
+                   void *buffer, struct sheaf_error *error)
+{
+    if (!source_is_set(source))
+        return sheaf_fail(error, SHEAF_INTERNAL, "%s: is no set of datasets", source->map.text);
+    return set_decode(source->reader, source_entry(&source->map, task), array, raw, bytes, buffer, error);
+}

@@ -50,6 +50,7 @@ struct source_map {
     int64_t chunk_tasks;
     int64_t chunk_bytes;         /**< of the chunks of one such group, unpacked; 0: it is not chunked */
     struct packed_layout packed; /**< of all the dataset's chunks; grid.ndim 0: the library alone can unpack them */
+    int64_t raw_share;           /**< of a set, for set_raw_bytes */
     struct generate_spec generate;
     int64_t file_bytes;
     int64_t file_mtime;               /**< nanoseconds since 1970 */
@@ -211,5 +212,18 @@ enum sheaf_status source_decode(const struct source *source, int64_t count, void
  */
 enum sheaf_status source_read_task(struct source *source, int64_t task, const struct sheaf_array *array, void *buffer,
                                    struct sheaf_error *error);
+
+/**
+ * How many bytes of memory it takes to read a task of a set in two steps. Pure.
+ * @param[in] array  as for source_read_task
+ * @return bytes; 0: source_read_task is the way to read this source
+ */
+int64_t source_raw_task_bytes(const struct source_map *map, const struct sheaf_array *array);
+
+/** source_fetch and source_decode for a task of a set: as set_fetch and set_decode, which both know the buffer. */
+enum sheaf_status source_fetch_task(struct source *source, int64_t task, const struct sheaf_array *array, void *raw,
+                                    int64_t bytes, void *buffer, struct sheaf_error *error);
+enum sheaf_status source_decode_task(const struct source *source, int64_t task, const struct sheaf_array *array,
+                                     void *raw, int64_t bytes, void *buffer, struct sheaf_error *error);
 
 #endif

@@ -18,7 +18,7 @@ wide_bytes(const struct source_map *map, int64_t count)
 {
     if (convert_element_bytes(map->file_type) <= convert_element_bytes(map->array.type))
         return 0;
-    return (count * stored_task_bytes(map) + PACKED_ALIGNMENT - 1) / PACKED_ALIGNMENT * PACKED_ALIGNMENT;
+    return packed_align(count * stored_task_bytes(map));
 }
 
 /* The entry of the whole dataset that task 0 uses; the others follow where tasks and entries are the same. */
@@ -32,13 +32,12 @@ first_entry(const struct source_map *map)
     return map->slice_first * inner;
 }
 
-/* Whether the tasks are entries of the dataset one after the other. */
-static bool
-is_consecutive(const struct source_map *map)
+bool
+source_packed_is_consecutive(const struct source_map *map)
 {
     const struct broadcast *tasks = &map->tasks;
 
-    return map->slice_step == 1 && (tasks->ndim == 0 || (tasks->ndim == 1 && tasks->axes[0].stride == 1));
+    return tasks->ndim == 0 || (tasks->ndim == 1 && tasks->axes[0].stride == 1);
 }
 
 int64_t
@@ -48,7 +47,7 @@ source_raw_bytes(const struct source_map *map, int64_t count)
     const int64_t first = first_entry(map);
     int64_t bytes, unpacked;
 
-    if (layout->grid.ndim == 0 || map->shared || !is_consecutive(map) ||
+    if (layout->grid.ndim == 0 || map->shared || map->slice_step != 1 || !source_packed_is_consecutive(map) ||
         !sheaf_multiply(packed_grid_most(&layout->grid, first, count, count), layout->chunk_bytes, &unpacked) ||
         unpacked / WASTE_MAX > count * stored_task_bytes(map) ||
         !packed_raw_bytes(layout, first, count, count, &bytes) ||

@@ -10,6 +10,9 @@
 
 #include "source_library.h"
 
+/** @return whether a source's tasks are its entries one after the other, as many as there are */
+bool source_packed_is_consecutive(const struct source_map *map);
+
 /**
  * Fetch tasks [first, first + count).
  * @param[in]  library  open

@@ -47,6 +47,7 @@ fill_map(const char *text, const struct set *set, struct source_map *map, struct
     map->offset = common.plain ? 0 : -1; // of no file: it says that the library is not needed
     map->chunk_tasks = 1;
     map->fingerprint = set->fingerprint;
+    map->raw_share = set->raw_share;
     if (!sheaf_multiply(common.most, (int64_t)sheaf_type_size(map->file_type), &map->task_bytes) ||
         !sheaf_multiply(map->task_bytes, set->count, &bytes))
         return sheaf_fail(error, SHEAF_BAD_DATA, "%s: more bytes than 64 bits can count", text);

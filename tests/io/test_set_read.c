@@ -227,9 +227,24 @@ every_layout_and_type_is_read(void **state)
     set_reader_destroy(reader);
 }
 
+/* Read a member by two steps, in memory of just the size that is told. */
+static enum sheaf_status
+read_in_two_steps(struct set_reader *reader, int64_t member, const struct sheaf_array *array, void *buffer)
+{
+    const int64_t bytes = set_raw_bytes(set->raw_share, SHEAF_F64, array);
+    void *raw = aligned_alloc(PACKED_ALIGNMENT, (size_t)bytes);
+
+    assert_true(bytes > 0 && raw);
+    memset(raw, 255, (size_t)bytes);
+    const enum sheaf_status fetched = set_fetch(reader, member, array, raw, bytes, buffer, &error);
+    const enum sheaf_status decoded = set_decode(reader, member, array, raw, bytes, buffer, &error);
+    free(raw);
+    return fetched == SHEAF_OK ? decoded : fetched;
+}
+
 /* 3 by 20000 numbers from `base` on, more than a piece of any type, at an address that no type is aligned to. */
 static void
-check_converted(struct set_reader *reader, int64_t i, enum sheaf_type type, double base)
+check_converted(struct set_reader *reader, int64_t i, enum sheaf_type type, double base, bool in_two_steps)
 {
     enum { COUNT = 60000 };
     const struct sheaf_array array = {type, {.ndim = 2, .extent = {3, 20000}}};
@@ -238,7 +253,10 @@ check_converted(struct set_reader *reader, int64_t i, enum sheaf_type type, doub
 
     assert_non_null(buffer);
     buffer[0] = buffer[bytes + 1] = 77;
-    test_ok(set_read(reader, i, &array, buffer + 1, &error), &error);
+    if (in_two_steps)
+        test_ok(read_in_two_steps(reader, i, &array, buffer + 1), &error);
+    else
+        test_ok(set_read(reader, i, &array, buffer + 1, &error), &error);
     for (int64_t k = 0; k < COUNT; k++) {
         const char *at = buffer + 1 + k * size;
         double number[2] = {0, 0};
@@ -271,9 +289,63 @@ members_are_converted_to_what_is_wanted(void **state)
     test_ok(set_reader_create(set, &reader, &error), &error);
     for (int64_t i = 0; i < 12; i++) {
         assert_int_equal(set_member(set, i)->offset < 0, i % 2);
+        assert_int_equal(set_member(set, i)->packed, i % 2);
         for (size_t j = 0; j < sizeof wanted / sizeof *wanted; j++)
-            check_converted(reader, i, wanted[j], (double)i);
+            check_converted(reader, i, wanted[j], (double)i, false);
+        for (size_t j = 0; j < sizeof wanted / sizeof *wanted; j++)
+            check_converted(reader, i, wanted[j], (double)i, true);
     }
+    set_reader_destroy(reader);
+}
+
+static void
+two_steps_fail_as_one_does(void **state)
+{
+    const hsize_t extent[2] = {30, 20}, chunk[2] = {16, 20}, large[2] = {30, 700}, odd[2] = {29, 20};
+    const struct sheaf_array array = {SHEAF_F64, {.ndim = 2, .extent = {30, 20}}};
+    double got[600], expected[600];
+    struct set_reader *reader;
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "f%d.h5", i);
+        put_as(name, "/x", H5T_IEEE_F64LE, 2, i == 5 ? large : extent, packed(i == 5 ? large : chunk), i);
+    }
+    assert_int_equal(unlink("f2.h5"), 0);
+    /* not worth the memory: a chunk that is mostly none of the dataset's, which can grow */
+    hid_t file = H5Fcreate("f6.h5", H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT), creation = packed(large);
+    hid_t space = H5Screate_simple(2, extent, (hsize_t[]){H5S_UNLIMITED, H5S_UNLIMITED});
+    put_empty(file, "x", H5T_IEEE_F64LE, space, creation);
+    H5Fclose(file);
+    describe("f*.h5:/x", "0 1 3 4 5 6");
+    assert_int_equal(set_member(set, 0)->packed, 1);
+    assert_int_equal(set_member(set, 5)->packed, 0);
+    test_ok(set_reader_create(set, &reader, &error), &error);
+    test_ok(set_read(reader, 0, &array, expected, &error), &error);
+    test_ok(read_in_two_steps(reader, 0, &array, got), &error);
+    assert_memory_equal(got, expected, sizeof got);
+    test_ok(read_in_two_steps(reader, 5, &array, got), &error);
+    assert_true(got[0] == 0 && got[599] == 0);
+
+    /* since they were examined: damaged, gone, of another layout, of another shape */
+    patch("f1.h5", find_bytes("f1.h5", "\x78\x01", 0) + 60, "damage", 6);
+    test_error(read_in_two_steps(reader, 1, &array, got), SHEAF_IO_ERROR, &error,
+               "f1.h5:/x: cannot unpack its HDF5 chunk at (0, 0): its compressed data are damaged");
+    assert_int_equal(unlink("f3.h5"), 0);
+    test_error(read_in_two_steps(reader, 2, &array, got), SHEAF_IO_ERROR, &error, "f3.h5");
+    assert_int_equal(unlink("f4.h5"), 0);
+    put_as("f4.h5", "/x", H5T_IEEE_F64LE, 2, extent, H5P_DEFAULT, 0);
+    test_ok(read_in_two_steps(reader, 3, &array, got), &error);
+    assert_memory_equal(got, expected, sizeof got);
+    assert_int_equal(read_in_two_steps(reader, 4, &array, got), SHEAF_BAD_DATA);
+    set_reader_destroy(reader);
+
+    assert_int_equal(unlink("f0.h5"), 0);
+    put_as("f0.h5", "/x", H5T_IEEE_F64LE, 2, odd, packed(odd), 0);
+    test_ok(set_reader_create(set, &reader, &error), &error);
+    test_error(read_in_two_steps(reader, 0, &array, got), SHEAF_IO_ERROR, &error,
+               "f0.h5:/x: the dataset has changed since it was examined");
     set_reader_destroy(reader);
 }
 
@@ -531,6 +603,7 @@ main(void)
         cmocka_unit_test_setup_teardown(damaged_files_are_failed_tasks, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(every_layout_and_type_is_read, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(members_are_converted_to_what_is_wanted, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(two_steps_fail_as_one_does, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(what_a_member_is_not_it_is_not_read_as, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(sources_read_sets_and_single_tasks_of_them, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(readers_keep_one_file_open, enter_test, leave_test),

@@ -115,6 +115,31 @@ class Sets(SheafTest):
         self.assertIn("survey3.h5", outcome.err)
         self.assertIn("unreadable", outcome.err)
 
+    def test_packed_files_of_two_shapes_and_a_damaged_one(self):
+        """Fetched by one thread, unpacked by three, or by one for one that computes."""
+        random = np.random.default_rng(5)
+        packed = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+        arrays = [np.cumsum(random.random((30 + 10 * (i % 2), 50)), axis=1).astype((">f8", "<f4")[i % 3 == 0])
+                  for i in range(COUNT)]
+        for i, array in enumerate(arrays):
+            with h5py.File(self.path(f"packed{i}.h5"), "w") as file:
+                how = packed if i != 6 else {}
+                data = file.create_dataset("data", data=array, chunks=(16, 50) if i != 6 else None, **how)
+                damaged = data.id.get_chunk_info(1).byte_offset if i == 4 else None
+            if damaged:
+                with open(self.path(f"packed{i}.h5"), "r+b") as file:
+                    file.seek(damaged + 40)
+                    file.write(b"damage")
+        for layout in ("1x3", "1x1"):
+            outcome = self.sheaf("run", "copy", "packed*.h5:/data", "-o", "out.h5", "--overwrite", "--layout", layout,
+                                 ranks=1, code=1)
+            self.assertIn("packed4.h5", outcome.err)
+            with h5py.File(self.path("out.h5")) as file:
+                self.assertEqual(file["sheaf/status"][:].tolist(), [8 if i == 4 else 1 for i in range(COUNT)])
+                for i, array in enumerate(arrays):
+                    expected = array.astype("f8") if i != 4 else np.full(array.shape, np.nan)
+                    np.testing.assert_array_equal(file[f"result/{i}"][:], expected)
+
     def test_refusals(self):
         with h5py.File(self.path("s.h5"), "a") as file:
             file["beams/b99/data"] = np.ones((20, 30))
