@@ -7,29 +7,66 @@
 
 enum { LINE_BYTES = 512, PATH_BYTES = 1024 };
 
-/** A number behind `key` in a file like /proc/meminfo; -1 where there is none. */
-static int64_t
-read_field(const char *path, const char *key)
+static const char *root = ""; // of the files that tell; tests have their own
+
+void
+node_set_root(const char *path)
 {
-    char line[LINE_BYTES];
-    int64_t value = -1;
-    FILE *file = fopen(path, "re");
+    root = path;
+}
+
+/** The first line of a file that starts with `key`: what follows there. */
+static bool
+read_text(const char *path, const char *key, char text[LINE_BYTES])
+{
+    char whole[PATH_BYTES];
+    bool found = false;
+    if (snprintf(whole, sizeof whole, "%s%s", root, path) >= (int)sizeof whole)
+        return false;
+    FILE *file = fopen(whole, "re");
     if (!file)
-        return -1;
-    while (value < 0 && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0)
-            value = strtoll(line + strlen(key), NULL, 10);
+        return false;
+    while (!found && fgets(text, LINE_BYTES, file))
+        found = strncmp(text, key, strlen(key)) == 0;
     fclose(file);
-    return value;
+    if (found)
+        memmove(text, text + strlen(key), strlen(text + strlen(key)) + 1);
+    return found;
+}
+
+/** The number behind `key`; `otherwise` where there is none. */
+static int64_t
+read_number(const char *path, const char *key, int64_t otherwise)
+{
+    char text[LINE_BYTES], *end;
+    if (!read_text(path, key, text))
+        return otherwise;
+    int64_t value = strtoll(text, &end, 10);
+    return end == text ? otherwise : value; // "max"
+}
+
+/** A file of a cgroup, in a hierarchy that is mounted there. @return false where the path is too long */
+static bool
+group_file(const char *mount, const char *group, const char *name, char path[PATH_BYTES])
+{
+    return snprintf(path, PATH_BYTES, "%s%s/%s", mount, group, name) < PATH_BYTES;
+}
+
+static int64_t
+read_group_number(const char *mount, const char *group, const char *name, const char *key, int64_t otherwise)
+{
+    char path[PATH_BYTES];
+    return group_file(mount, group, name, path) ? read_number(path, key, otherwise) : otherwise;
 }
 
 /** The process's path in a cgroup hierarchy: "" names version 2, "memory" or "cpu" a controller of version 1. */
 static bool
-find_group(const char *controller, char path[LINE_BYTES])
+find_group(const char *controller, char group[LINE_BYTES])
 {
-    char line[LINE_BYTES];
+    char line[LINE_BYTES], path[PATH_BYTES];
     bool found = false;
-    FILE *file = fopen("/proc/self/cgroup", "re");
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    FILE *file = fopen(path, "re");
     if (!file)
         return false;
     while (!found && fgets(line, sizeof line, file)) {
@@ -42,95 +79,126 @@ find_group(const char *controller, char path[LINE_BYTES])
         for (char *rest = names + 1, *name; !found && (name = strsep(&rest, ",")) != NULL;)
             found = strcmp(name, controller) == 0;
         if (found)
-            snprintf(path, LINE_BYTES, "%s", place);
+            snprintf(group, LINE_BYTES, "%s", strcmp(place, "/") == 0 ? "" : place);
     }
     fclose(file);
     return found;
 }
 
-/** What follows `key` in a cgroup file, of the process's group or else (inside a container) of the root. */
+/** The group that holds this one; "" is the hierarchy's own. @return false: there is none */
 static bool
-read_group(const char *controller, const char *mount, const char *name, const char *key, char text[LINE_BYTES])
+go_up(char *group)
 {
-    char group[LINE_BYTES], path[PATH_BYTES + 2 * LINE_BYTES];
-    if (!find_group(controller, group))
+    char *slash = strrchr(group, '/');
+    if (!slash)
         return false;
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s%s/%s", mount, i == 0 ? group : "", name);
-        FILE *file = fopen(path, "re");
-        if (!file)
-            continue;
-        bool good = false;
-        while (!good && fgets(text, LINE_BYTES, file))
-            good = strncmp(text, key, strlen(key)) == 0;
-        fclose(file);
-        if (good) {
-            memmove(text, text + strlen(key), strlen(text + strlen(key)) + 1);
-            return true;
-        }
-    }
-    return false;
+    *slash = '\0';
+    return true;
 }
 
-/** A number in a cgroup file, `otherwise` where there is none. */
-static int64_t
-read_group_number(const char *controller, const char *mount, const char *name, const char *key, int64_t otherwise)
-{
-    char text[LINE_BYTES];
-    if (!read_group(controller, mount, name, key, text) || strncmp(text, "max", 3) == 0)
-        return otherwise;
-    return strtoll(text, NULL, 10);
-}
+/** Where a hierarchy says what of memory: names of its files, and of a line in the last one. */
+struct memory_files {
+    const char *controller, *mount, *limit, *used, *cache;
+};
 
-/** A limit and what is used of it, in either cgroup version, without page cache that can go at once; limit -1: none. */
+/**
+ * Cut by the limits of a cgroup and of all that hold it, for the tightest one may be any. What is used does not count the page
+ * cache that can go at once. Inside a container the path is the host's, and only the hierarchy's own group may be there.
+ */
 static void
-read_memory_group(int64_t *limit, int64_t *used)
+cut_by_groups(const struct memory_files *files, int64_t *total, int64_t *available)
 {
-    static const char *const v1 = "/sys/fs/cgroup/memory", *const v2 = "/sys/fs/cgroup";
-    *limit = read_group_number("", v2, "memory.max", "", -1);
-    *used = read_group_number("", v2, "memory.current", "", 0) -
-            read_group_number("", v2, "memory.stat", "inactive_file ", 0);
-    if (*limit >= 0)
+    char group[LINE_BYTES];
+    if (!find_group(files->controller, group))
         return;
-    *limit = read_group_number("memory", v1, "memory.limit_in_bytes", "", -1);
-    *used = read_group_number("memory", v1, "memory.usage_in_bytes", "", 0) -
-            read_group_number("memory", v1, "memory.stat", "total_inactive_file ", 0);
+    do {
+        int64_t limit = read_group_number(files->mount, group, files->limit, "", -1);
+        if (limit < 0)
+            continue;
+        int64_t used = read_group_number(files->mount, group, files->used, "", 0) -
+                       read_group_number(files->mount, group, "memory.stat", files->cache, 0);
+        *total = limit < *total ? limit : *total;
+        *available = limit - used < *available ? limit - used : *available;
+    } while (go_up(group));
+}
+
+/** Megabytes that Slurm grants this job on each node, in bytes; INT64_MAX: it does not say. */
+static int64_t
+slurm_memory(void)
+{
+    static const int64_t megabyte = INT64_C(1) << 20;
+    const char *node = getenv("SLURM_MEM_PER_NODE"), *cpu = getenv("SLURM_MEM_PER_CPU");
+    const char *cpus = getenv("SLURM_CPUS_ON_NODE");
+    int64_t granted = node ? strtoll(node, NULL, 10) : 0; // 0: all that the node has
+    if (granted <= 0 && cpu && cpus)
+        granted = strtoll(cpu, NULL, 10) * strtoll(cpus, NULL, 10);
+    return granted > 0 && granted < INT64_MAX / megabyte ? granted * megabyte : INT64_MAX;
+}
+
+static void
+survey(int64_t *total, int64_t *available)
+{
+    static const struct memory_files files[] = {
+        {"", "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "},
+        {"memory", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "},
+    };
+    *total = read_number("/proc/meminfo", "MemTotal:", 0) * 1024;
+    *available = read_number("/proc/meminfo", "MemAvailable:", 0) * 1024;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        cut_by_groups(&files[i], total, available);
+    int64_t granted = slurm_memory();
+    *total = granted < *total ? granted : *total;
+    *available = granted < *available ? granted : *available;
+    *available = *available > 0 ? *available : 0;
 }
 
 int64_t
 node_memory_total(void)
 {
-    int64_t total = read_field("/proc/meminfo", "MemTotal:") * 1024;
-    int64_t limit, used;
-    read_memory_group(&limit, &used);
-    return limit > 0 && limit < total ? limit : total;
+    int64_t total, available;
+    survey(&total, &available);
+    return total;
 }
 
 int64_t
 node_memory_available(void)
 {
-    int64_t available = read_field("/proc/meminfo", "MemAvailable:") * 1024;
-    int64_t limit, used;
-    read_memory_group(&limit, &used);
-    if (limit > 0 && limit - used < available)
-        available = limit - used;
-    return available > 0 ? available : 0;
+    int64_t total, available;
+    survey(&total, &available);
+    return available;
+}
+
+/** CPUs by a group's quota; 0: it has none. */
+static double
+read_quota(const char *mount, const char *group)
+{
+    char path[PATH_BYTES], text[LINE_BYTES], *end;
+    double quota, period;
+    if (group_file(mount, group, "cpu.max", path) && read_text(path, "", text)) {
+        quota = strtod(text, &end); // "max 100000": no number, no quota
+        period = strtod(end, NULL);
+    } else {
+        quota = (double)read_group_number(mount, group, "cpu.cfs_quota_us", "", 0);
+        period = (double)read_group_number(mount, group, "cpu.cfs_period_us", "", 0);
+    }
+    return quota > 0 && period > 0 ? quota / period : 0;
 }
 
 double
 node_cpu_quota(void)
 {
-    char text[LINE_BYTES];
-    double quota = 0, period = 0;
-    if (read_group("", "/sys/fs/cgroup", "cpu.max", "", text)) {
-        char *end; // "max 100000": no number, no quota
-        quota = strtod(text, &end);
-        period = strtod(end, NULL);
-    } else {
-        quota = (double)read_group_number("cpu", "/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "", 0);
-        period = (double)read_group_number("cpu", "/sys/fs/cgroup/cpu", "cpu.cfs_period_us", "", 0);
+    static const char *const hierarchies[][2] = {{"", "/sys/fs/cgroup"}, {"cpu", "/sys/fs/cgroup/cpu"}};
+    char group[LINE_BYTES];
+    double least = 0;
+    for (size_t i = 0; i < sizeof hierarchies / sizeof hierarchies[0]; i++) {
+        if (!find_group(hierarchies[i][0], group))
+            continue;
+        do {
+            double quota = read_quota(hierarchies[i][1], group);
+            least = quota > 0 && (least == 0 || quota < least) ? quota : least;
+        } while (go_up(group));
     }
-    return quota > 0 && period > 0 ? quota / period : 0;
+    return least;
 }
 
 double

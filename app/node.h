@@ -8,14 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Bytes of memory that can still be used: what the kernel calls available, cut by the cgroup's limit. */
+/** Bytes of memory that can still be used: what the kernel calls available, cut by the limits of its cgroups and by Slurm's grant. */
 int64_t node_memory_available(void);
 
-/** Bytes of memory of the machine, cut by the cgroup's limit. */
+/** Bytes of memory of the machine, cut alike. */
 int64_t node_memory_total(void);
 
-/** CPUs that the cgroup's quota allows, 0: no quota. */
+/** CPUs that the cgroups' quotas allow, 0: no quota. */
 double node_cpu_quota(void);
+
+/** For tests: where to look for /proc and /sys. @param[in] path  kept, "" for this machine's own */
+void node_set_root(const char *path);
 
 /** Seconds since 1970 UTC. */
 double node_wall_seconds(void);
