@@ -123,4 +123,10 @@ enum sheaf_status set_fetch(struct set_reader *reader, int64_t member, const str
 enum sheaf_status set_decode(const struct set_reader *reader, int64_t member, const struct sheaf_array *array,
                              void *raw, int64_t bytes, void *buffer, struct sheaf_error *error);
 
+/**
+ * Whether reading these members would find their bytes in the page cache, as far as can be told without waiting: of members
+ * that are plain and in one file only.
+ */
+bool set_is_cached(const struct set_reader *reader, int64_t first, int64_t count);
+
 #endif

@@ -221,3 +221,24 @@ set_decode(const struct set_reader *reader, int64_t member, const struct sheaf_a
         convert_room_into(about->type, about->swapped != 0, array->type, elements, stored, buffer);
     return status;
 }
+
+bool
+set_is_cached(const struct set_reader *reader, int64_t first, int64_t count)
+{
+    const int64_t probe[3] = {first, first + count / 2, first + count - 1};
+
+    if (reader->descriptor < 0 || first < 0 || count < 1 || count > reader->set->count - first)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        const struct set_member *member = set_member(reader->set, probe[i]);
+        int64_t bytes = 0;
+        sheaf_shape_bytes(&member->shape, member->type, &bytes);
+        if (member->unreadable)
+            continue;
+        if (member->offset < 0 || !file_is_cached(reader->descriptor, member->offset, bytes))
+            return false;
+        if (count == 1)
+            break;
+    }
+    return true;
+}

@@ -208,16 +208,18 @@ source_is_cached(const struct source *source, int64_t first, int64_t count)
 {
     struct broadcast_piece piece;
 
-    if (source_access(source) != SOURCE_DISK || source_is_set(source) || !in_range(source, first, count) || count == 0)
-        return false;
-    for (int64_t done = 0; done < count; done += piece.tasks) {
+    bool cached = source_access(source) == SOURCE_DISK && in_range(source, first, count) && count > 0;
+    for (int64_t done = 0; cached && done < count; done += piece.tasks) {
         piece = broadcast_piece(&source->map.tasks, first, first + done, count - done);
-        if (piece.earlier < 0 &&
-            !source_plain_is_cached(&source->map, source->descriptor, piece.entry * source->stored_bytes,
-                                    piece.entries * source->stored_bytes))
-            return false;
+        if (piece.earlier >= 0)
+            continue;
+        if (source_is_set(source))
+            cached = set_is_cached(source->reader, piece.entry, piece.entries);
+        else
+            cached = source_plain_is_cached(&source->map, source->descriptor, piece.entry * source->stored_bytes,
+                                            piece.entries * source->stored_bytes);
     }
-    return true;
+    return cached;
 }
 
 const void *

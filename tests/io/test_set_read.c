@@ -1,3 +1,4 @@
+#include "file.h"
 #include "set_test.h"
 #include "source.h"
 
@@ -466,6 +467,41 @@ readers_keep_one_file_open(void **state)
     }
 }
 
+/* Of one file with plain members only, and as file_is_cached itself can tell here. */
+static void
+cached_members_are_seen(void **state)
+{
+    struct set_reader *reader;
+    char name[32];
+    int descriptor;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "/x%d", i);
+        put("c1.h5", name, i);
+    }
+    put_as("c1.h5", "/z0", H5T_IEEE_F64LE, 2, two_by_three, packed(two_by_three), 0);
+    put("c2.h5", "/x4", 4);
+    test_ok(file_open_read("c1.h5", "c1.h5", &descriptor, NULL, &error), &error);
+    static const struct {
+        const char *text;
+        bool plain;
+    } sets[] = {{"c1.h5:/x*", true}, {"c?.h5:/x*", false}, {"c1.h5:/*", false}, {"c1.h5:/z*", false}};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        free(set);
+        test_ok(set_describe(sets[i].text, 2, &set, &error), &error);
+        bool known = sets[i].plain && file_is_cached(descriptor, set_member(set, 0)->offset, 48);
+        test_ok(set_reader_create(set, &reader, &error), &error);
+        assert_int_equal(set_is_cached(reader, 0, set->count), known);
+        assert_int_equal(set_is_cached(reader, set->count - 1, 1), known);
+        assert_false(set_is_cached(reader, 0, 0));
+        assert_false(set_is_cached(reader, 1, set->count));
+        assert_false(set_is_cached(reader, -1, 1));
+        set_reader_destroy(reader);
+    }
+    close(descriptor);
+}
+
 static void
 what_changed_since_is_a_failed_read(void **state)
 {
@@ -607,6 +643,7 @@ main(void)
         cmocka_unit_test_setup_teardown(what_a_member_is_not_it_is_not_read_as, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(sources_read_sets_and_single_tasks_of_them, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(readers_keep_one_file_open, enter_test, leave_test),
+        cmocka_unit_test_setup_teardown(cached_members_are_seen, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(what_changed_since_is_a_failed_read, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(fingerprints_follow_names_shapes_and_content, enter_test, leave_test),
         cmocka_unit_test_setup_teardown(sets_are_paired_by_name, enter_test, leave_test),
