@@ -21,6 +21,7 @@ import datetime
 import importlib
 import os
 import platform
+import re
 import statistics
 import sys
 
@@ -102,9 +103,9 @@ def csv_rows(measured, core):
         yield [measured.row.name, measured.row.describe(), who, role, core, len(measured.of(who, INSIDE)), *spreads, *ratios]
 
 
-def write_files(a, env, core, table):
+def write_files(a, core, table):
     with open(a.markdown, "w", encoding="utf-8") as file:
-        file.write(markdown(describe_run(a, env), table))
+        file.write(markdown(describe_run(a, core), table))
     with open(a.csv, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(CSV_HEAD)
@@ -112,17 +113,18 @@ def write_files(a, env, core, table):
             writer.writerows(csv_rows(measured, core))
 
 
-def core_of(env):
+def core_of(sheaf, env):
     """The core type, and who chose it."""
-    return f"{env['OPENBLAS_CORETYPE']}, pinned" if "OPENBLAS_CORETYPE" in env else "chosen by OpenBLAS"
+    found = re.search(r"^ *BLAS core +(\S+)", call([sheaf, "info"], env), re.MULTILINE)
+    return f"{found[1] if found else 'unknown'}, {'pinned' if 'OPENBLAS_CORETYPE' in env else 'not pinned'}"
 
 
-def describe_run(a, env):
+def describe_run(a, core):
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
     versions = [f"{name} {importlib.import_module(name).__version__}" for name in ("numpy", "h5py", "mpi4py", "joblib")
                 if name in ("numpy", "h5py") or peers.is_installed(name)]
-    return (f"{cpu}, {os.cpu_count()} CPUs, {a.ranks} ranks or workers; OpenBLAS core type {core_of(env)}; {', '.join(versions)}; "
+    return (f"{cpu}, {os.cpu_count()} CPUs, {a.ranks} ranks or workers; OpenBLAS core type {core}; {', '.join(versions)}; "
             f"medians of {max(1, a.repeats)} (least–greatest); {datetime.date.today()}.")
 
 
@@ -204,11 +206,11 @@ def parse_arguments():
 def main():
     a = parse_arguments()
     env = environment(a.unpinned)
-    table = []
+    core, table = core_of(a.sheaf, env), []
     for row in choose_rows(a):
         table.append(measure_row(a, env, row))
-        write_files(a, env, core_of(env), table)  # what there is, should it be stopped
-    print(markdown(describe_run(a, env), table), end="")
+        write_files(a, core, table)  # what there is, should it be stopped
+    print(markdown(describe_run(a, core), table), end="")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Table(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             a = types.SimpleNamespace(markdown=os.path.join(directory, "t.md"), csv=os.path.join(directory, "t.csv"),
                                       ranks=2, repeats=3)
-            table.write_files(a, {"OPENBLAS_CORETYPE": "Zen"}, "Zen", [made_up()])
+            table.write_files(a, "Zen, pinned", [made_up()])
             with open(a.markdown, encoding="utf-8") as file:
                 self.assertIn("OpenBLAS core type Zen, pinned; ", file.readline())
             with open(a.csv, encoding="utf-8") as file:
