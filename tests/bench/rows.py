@@ -43,8 +43,8 @@ ROWS = [
     Row("inv-16", "inv", 100000, 16, (100, 16), limits=("bare", "move")),
     Row("cholesky-16", "cholesky", 100000, 16, (100, 16), limits=("bare", "move")),
     Row("svd", "svd", 2000, 64, (20, 16)),
-    Row("eigh", "eigh", 200, 200, (6, 20)),
-    Row("sqdiff", "sqdiff", 20, 10**7, (4, 10000), PAIR, limits=("stream",), text="sqdiff of int64, {0.count} of {0.size}"),
+    Row("eigh", "eigh", 1000, 200, (6, 20)),
+    Row("sqdiff", "sqdiff", 20, 10**7, (4, 10000), PAIR, limits=("stream",), text="sqdiff of int64, {0.count} of {0.size:,}"),
     Row("mixed", "matmul", 500, 3000, (12, 200), PAIR, "unequal", ("least",), "matmul, {0.count} of 64x64 to {0.size}x{0.size}"),
     Row("many", "inv", 100000, 16, (60, 8), ("d",), "set", ("bare", "move"), text="inv, {0.count:,} datasets of {0.size}x{0.size}"),
 ]
