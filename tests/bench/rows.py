@@ -47,6 +47,8 @@ ROWS = [
     Row("sqdiff", "sqdiff", 20, 10**7, (4, 10000), PAIR, limits=("stream",), text="sqdiff of int64, {0.count} of {0.size:,}"),
     Row("mixed", "matmul", 500, 3000, (12, 200), PAIR, "unequal", ("least",), "matmul, {0.count} of 64x64 to {0.size}x{0.size}"),
     Row("many", "inv", 100000, 16, (60, 8), ("d",), "set", ("bare", "move"), text="inv, {0.count:,} datasets of {0.size}x{0.size}"),
+    Row("dispatch", "noop", 400000, 1, (400, 1), limits=(), text="{0.count:,} tasks of nothing, one by one"),
+    Row("dispatch-chunks", "noop", 10**8, 1, (10**5, 1), limits=(), text="{0.count:,} tasks of nothing, in chunks"),
 ]
 
 

@@ -10,7 +10,8 @@ with the least and the greatest:
   whole   from starting the process to its end, mpirun's included
 Limits, measured in the same rounds: bare (the same BLAS calls on matrices in memory, bare.c), move (the same bytes read and
 written, move.c), stream (the input's words added up, stream.c), least (what no schedule beats, by the run's records).
-Ratios are medians of each round's: a peer's, or a limit's, seconds to Sheaf's.
+Ratios are medians of each round's: a peer's, or a limit's, seconds to Sheaf's. Tasks of nothing are dispatch.py's, and keep
+their results with Sheaf only; its peers do a twentieth of them, and their seconds are twenty times that.
 
   run.sh [--rows large,svd --repeats 5 --unpinned ...]
 """
@@ -26,6 +27,7 @@ import statistics
 import sys
 
 sys.dont_write_bytecode = True
+import dispatch  # noqa: E402
 import mixed  # noqa: E402
 import peers  # noqa: E402
 import rows  # noqa: E402
@@ -48,6 +50,9 @@ class Measured:
 
     def of(self, who, part):
         return [times[part] for times in self.seconds[who]]
+
+    def has_whole(self):
+        return None not in self.of("sheaf", WHOLE)
 
     def ratio(self, who, part):
         return statistics.median(x / s for x, s in zip(self.of(who, part), self.of("sheaf", part)))
@@ -77,7 +82,7 @@ def markdown_row(measured, part):
     cells = [measured.row.describe(), *(cell(measured, who, part) for who in ("sheaf", *peers.PEERS)),
              f"{TITLES[best]} {digits(measured.ratio(best, part))}"]
     if part == INSIDE:
-        cells.append(", ".join(f"{limit} {digits(measured.ratio(limit, part))}" for limit in measured.row.limits))
+        cells.append(", ".join(f"{limit} {digits(measured.ratio(limit, part))}" for limit in measured.row.limits) or "-")
     return f"| {' | '.join(cells)} |"
 
 
@@ -88,17 +93,17 @@ def markdown(head, table):
     lines = [head, "", f"| seconds inside | {names} | limit / Sheaf |", "|---" * (columns + 1) + "|"]
     lines += [markdown_row(measured, INSIDE) for measured in table]
     lines += ["", f"| seconds of the whole process | {names} |", "|---" * columns + "|"]
-    lines += [markdown_row(measured, WHOLE) for measured in table]
+    lines += [markdown_row(measured, WHOLE) for measured in table if measured.has_whole()]
     return "\n".join(lines) + "\n"
 
 
 def csv_rows(measured, core):
     for who in measured.seconds:
         role = "sheaf" if who == "sheaf" else "peer" if who in peers.PEERS else "limit"
-        parts = [INSIDE] if role == "limit" else [INSIDE, WHOLE]
+        parts = [INSIDE, WHOLE] if role != "limit" and measured.has_whole() else [INSIDE]
         spreads = [f"{f(measured.of(who, part)):.6f}" for part in parts for f in (statistics.median, min, max)]
         ratios = [f"{measured.ratio(who, part):.4f}" for part in parts]
-        if role == "limit":
+        if WHOLE not in parts:
             spreads, ratios = spreads + [""] * 3, ratios + [""]
         yield [measured.row.name, measured.row.describe(), who, role, core, len(measured.of(who, INSIDE)), *spreads, *ratios]
 
@@ -164,12 +169,27 @@ def measure_round(a, env, measured, directory, checked):
                      else measure_limit(a, env, row, limit, source, theirs))
 
 
+def measure_dispatch_round(a, env, measured, directory):
+    """Tasks that do nothing; dispatch.py gives tasks per second."""
+    count, alone = measured.row.count, measured.row.name == "dispatch"
+    flops = dispatch.NOMINAL_FLOPS["one task a chunk" if alone else "tasks share chunks"]
+    _, rate, _ = dispatch.measure_sheaf(a, env, os.path.join(directory, "sheaf.h5"), count, flops)
+    measured.add("sheaf", count / rate)
+    for name in dispatch.PEERS:
+        rate = dispatch.measure_peer(name, a, env, count // 20, 1 if alone else dispatch.TASKS_PER_CHUNK)
+        measured.add("pool" if name == "multiprocessing" else name, count / rate)
+
+
 def measure_row(a, env, row):
     measured = Measured(row)
     with scratch(a.dir) as directory:
-        rows.make_input(row, a.sheaf, env, os.path.join(directory, "input.h5"))
+        if row.kernel != "noop":
+            rows.make_input(row, a.sheaf, env, os.path.join(directory, "input.h5"))
         for i in range(a.repeats + 1):
-            measure_round(a, env, measured, directory, checked=i > 0)
+            if row.kernel == "noop":
+                measure_dispatch_round(a, env, measured, directory)
+            else:
+                measure_round(a, env, measured, directory, checked=i > 0)
             print(f"{row.name}: round {i} of {a.repeats}", file=sys.stderr, flush=True)
     if a.repeats > 0:
         measured.drop_first_round()

@@ -43,6 +43,17 @@ class Table(unittest.TestCase):
         line = "| matmul, 3 of 5x5 | 3 (2–5) | 12 (11–13) | 10 (10–10) | - | - | fork pool 3.33 |"
         self.assertIn(line, table.markdown("head", [made_up()]).splitlines())
 
+    def test_rows_without_whole_processes_and_limits(self):
+        """Those of dispatch.py."""
+        measured = table.Measured(next(row for row in rows.ROWS if row.name == "dispatch"))
+        measured.add("sheaf", 2.0)
+        measured.add("pool", 6.0)
+        line = "| 400,000 tasks of nothing, one by one | 2 | - | 6 | - | - | fork pool 3 | - |"
+        text = table.markdown("head", [measured, made_up()])
+        self.assertIn(line, text.splitlines())
+        self.assertEqual(text.count("400,000"), 1)
+        self.assertEqual({len(line) for line in table.csv_rows(measured, "Zen")}, {len(table.CSV_HEAD)})
+
     def test_all_lines_of_a_table_are_as_wide_as_its_head(self):
         for part in table.markdown("head", [made_up()]).split("\n\n")[1:]:
             self.assertEqual(len({line.count("|") for line in part.splitlines()}), 1, part)
