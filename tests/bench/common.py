@@ -68,9 +68,17 @@ def timed(command, env):
     return text, time.monotonic() - start
 
 
+def available_memory():
+    """Bytes."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return 1024 * int(next(line for line in file if line.startswith("MemAvailable:")).split()[1])
+
+
 def warm_memory(directory, count):
     """Write and remove a file as large as the results: a virtual machine gives memory that lies idle back to its host, and
-    the first touch afterwards costs more than all that is measured here."""
+    the first touch afterwards costs more than all that is measured here. Never so much that the machine runs out of it."""
+    if count > available_memory() // 2:
+        sys.exit(f"results of {count} bytes are more than half of the memory that is free")
     path = os.path.join(directory, "warm")
     block = bytes(1 << 24)
     with open(path, "wb") as file:

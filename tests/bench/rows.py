@@ -30,9 +30,19 @@ class Row:
         shape = f"{self.size}" if self.kernel == "sqdiff" else f"{self.size}x{self.size}"
         return f"{self.kernel}, {self.count:,} of {shape}"
 
+    def matrix_bytes(self):
+        """Of one operand, or one output as large."""
+        if self.form == "unequal":
+            return 8 * int((mixed_sizes(self).astype(np.int64)**2).sum())
+        return 8 * self.count * self.size * (1 if self.kernel == "sqdiff" else self.size)
+
     def result_bytes(self):
         """How much the results take, roughly: as much memory is made ready before each run."""
-        return 0 if self.kernel == "sqdiff" else 8 * self.count * self.size**2 * (3 if self.kernel == "svd" else 1)
+        return self.matrix_bytes() * {"sqdiff": 0, "noop": 0, "svd": 2}.get(self.kernel, 1)
+
+    def memory_bytes(self):
+        """What NumPy needs at once, roughly: input and results as files and as arrays, and Sheaf's results to compare with."""
+        return 2 * len(self.operands) * self.matrix_bytes() + 3 * self.result_bytes()
 
 
 PAIR = ("a", "b")
@@ -52,12 +62,14 @@ ROWS = [
 ]
 
 
-def fit_memory(row):
-    """NumPy needs three times the input of sqdiff: the file in memory, the arrays, and their difference."""
-    with open("/proc/meminfo", encoding="ascii") as file:
-        available = 1024 * int(next(line for line in file if line.startswith("MemAvailable:")).split()[1])
-    while row.name == "sqdiff" and row.count > 1 and 3 * 2 * 8 * row.count * row.size > available:
+def fit_memory(row, available):
+    """Fewer tasks where there is not memory for all."""
+    while row.count > 1 and row.memory_bytes() > 0.75 * available:
         row.count //= 2
+
+
+def mixed_sizes(row):
+    return mixed.draw_sizes(row.count, min(64, row.size), row.size, 1)
 
 
 def definite(generator, count, size):
@@ -72,7 +84,7 @@ def make_input(row, sheaf, env, path):
         call([sheaf, "make", path, *operands, "--count", str(row.count), "--progress", "none"], env)
         return
     if row.form == "unequal":
-        mixed.make_input(path, mixed.draw_sizes(row.count, min(64, row.size), row.size, 1))
+        mixed.make_input(path, mixed_sizes(row))
         return
     if row.form == "set":
         many.make_input(path, row.count, row.size)

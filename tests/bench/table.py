@@ -31,7 +31,7 @@ import dispatch  # noqa: E402
 import mixed  # noqa: E402
 import peers  # noqa: E402
 import rows  # noqa: E402
-from common import add_options, call, environment, run_sheaf, scratch, timed, warm_memory  # noqa: E402
+from common import add_options, available_memory, call, environment, run_sheaf, scratch, timed, warm_memory  # noqa: E402
 
 INSIDE, WHOLE = 0, 1
 TITLES = {"numpy": "NumPy", "pool": "fork pool", "mpi4py": "mpi4py.futures", "joblib": "joblib"}
@@ -205,7 +205,7 @@ def choose_rows(a):
     for row in chosen:
         if a.quick:
             row.count, row.size = row.quick
-        rows.fit_memory(row)
+        rows.fit_memory(row, available_memory())
     return chosen
 
 

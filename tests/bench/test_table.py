@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 sys.dont_write_bytecode = True
+import common
 import peers
 import rows
 import table
@@ -78,6 +79,32 @@ class Table(unittest.TestCase):
                 self.assertIn("OpenBLAS core type Zen, pinned; ", file.readline())
             with open(a.csv, encoding="utf-8") as file:
                 self.assertEqual([line["who"] for line in csv.DictReader(file)], ["sheaf", "numpy", "pool", "bare"])
+
+
+class Memory(unittest.TestCase):
+    """A benchmark in a memory file system must leave the machine its memory."""
+
+    def test_no_row_needs_more_than_what_it_computes(self):
+        for row in rows.ROWS:
+            self.assertLess(row.result_bytes(), 2e9, row.name)
+            self.assertLess(row.memory_bytes(), 12e9, row.name)
+
+    def test_results_of_unequal_shapes(self):
+        row = next(row for row in rows.ROWS if row.form == "unequal")
+        self.assertEqual(row.result_bytes(), sum(8 * int(n) ** 2 for n in rows.mixed_sizes(row)))
+
+    def test_fewer_tasks(self):
+        row = dataclasses.replace(next(row for row in rows.ROWS if row.name == "sqdiff"))
+        rows.fit_memory(row, 64e9)
+        self.assertEqual(row.count, 20)
+        rows.fit_memory(row, 6e9)
+        self.assertEqual(row.count, 10)
+
+    def test_warming_is_refused_before_it_fills_memory(self):
+        with tempfile.TemporaryDirectory() as directory:
+            with self.assertRaisesRegex(SystemExit, "more than half"):
+                common.warm_memory(directory, 1 << 50)
+            self.assertEqual(os.listdir(directory), [])
 
 
 class Termination(unittest.TestCase):
