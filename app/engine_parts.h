@@ -1,6 +1,7 @@
 /**
  * @file engine_parts.h
- * What engine.c, worker.c, carrier.c and ring.c know of each other.
+ * What the engine's files know of each other: engine.c and ring.c, its threads worker.c and carrier.c, and a chunk's way
+ * through chunk_load.c, chunk_compute.c and chunk_commit.c.
  */
 #ifndef SHEAF_ENGINE_PARTS_H
 #define SHEAF_ENGINE_PARTS_H
@@ -77,6 +78,13 @@ struct engine {
     int batches_left;
 };
 
+/** The class of the chunk in a slot. */
+static inline const struct plan_class *
+chunk_class(const struct engine *engine, const struct slot *slot)
+{
+    return &engine->setup.plan->classes[slot->chunk.class_index];
+}
+
 // ring.c
 enum sheaf_status ring_allocate(struct engine *engine, struct sheaf_error *error);
 void ring_free(struct engine *engine);
@@ -88,15 +96,27 @@ struct slot *slot_list_pop(struct slot_list *list);
 // worker.c
 /** A thread; @param[in] argument  its struct worker. @return NULL */
 void *worker_main(void *argument);
+
+// chunk_load.c
+/** Claim the queue's next chunk into a slot. */
+enum queue_claim chunk_claim(struct engine *engine, struct slot *slot);
 /** Load the inputs of a chunk that are not there yet: all, or only those whose reading may block. */
 enum sheaf_status chunk_load(struct engine *engine, struct slot *slot, bool only_blocking);
+/** Where an input of a loaded chunk is. */
+const void *chunk_input(const struct slot *slot, int input);
+/** The chunk was computed: were all bytes there that it was computed from? */
+enum sheaf_status chunk_end_views(const struct engine *engine, struct slot *slot);
+
+// chunk_compute.c
+/** Compute a loaded chunk. A failed task is its own business; what fails here is the run. */
+enum sheaf_status chunk_compute(struct worker *worker, struct slot *slot);
+
+// chunk_commit.c
 /** Write results and commit; then the slot's chunk is no longer in flight. */
 enum sheaf_status chunk_commit(struct engine *engine, struct slot *slot);
 /** Root's node: write the status and info rows of a chunk whose results are written, then its record. */
 enum sheaf_status chunk_record(struct engine *engine, int64_t chunk, struct record_chunk *record, const uint8_t *status,
                                const int32_t *info, struct sheaf_error *error);
-/** Claim the queue's next chunk into a slot. */
-enum queue_claim chunk_claim(struct engine *engine, struct slot *slot);
 
 // carrier.c
 /** A thread; @param[in] argument  its struct engine. @return NULL */

@@ -1,0 +1,115 @@
+#include "engine_parts.h"
+#include "node.h"
+
+/** Post a commit for the root's node, waiting for room in the outbox. @return false where the run was stopped first */
+static bool
+post_commit(struct engine *engine, struct slot *slot)
+{
+    const struct engine_setup *setup = &engine->setup;
+    record_chunk_seal(&slot->record, slot->chunk.chunk);
+    for (;;) {
+        uint32_t seen = atomic_load(&engine->news);
+        pthread_mutex_lock(&engine->mutex);
+        bool posted =
+            queue_post(setup->queue, setup->local_rank, slot->chunk.chunk, &slot->record, slot->status, slot->info);
+        pthread_mutex_unlock(&engine->mutex);
+        queue_ring(setup->queue, 0);
+        if (posted || queue_is_stopped(setup->queue))
+            return posted;
+        pthread_mutex_lock(&engine->mutex);
+        engine_wait_news(engine, &engine->workers_wake, seen);
+        pthread_mutex_unlock(&engine->mutex);
+    }
+}
+
+/** An output of a chunk: its tasks' results, those of tasks that follow each other at once. */
+static enum sheaf_status
+write_output(struct engine *engine, struct slot *slot, int output, int dataset, struct sheaf_error *error)
+{
+    int64_t bytes = plan_array_bytes(&chunk_class(engine, slot)->problem.outputs[output]), task, count;
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t done = 0; done < slot->chunk.count && !status; done += count) {
+        count = plan_run(engine->setup.plan, slot->chunk.first + done, slot->chunk.count - done, &task);
+        status = store_write(engine->store, dataset, task, count, (char *)slot->outputs[output] + done * bytes,
+                             slot->digest, error);
+    }
+    return status;
+}
+
+static enum sheaf_status
+write_results(struct engine *engine, struct slot *slot, struct sheaf_error *error)
+{
+    const struct plan_class *class = chunk_class(engine, slot);
+    int dataset = 0;
+    record_digest_reset(slot->digest);
+    for (int i = 0; i < class->problem.output_count; i++) {
+        if (!slot->outputs[i])
+            continue;
+        enum sheaf_status status = write_output(engine, slot, i, dataset++, error);
+        if (status)
+            return status;
+    }
+    record_digest_add(slot->digest, slot->status, (size_t)slot->chunk.count);
+    record_digest_add(slot->digest, slot->info, (size_t)slot->chunk.count * sizeof *slot->info);
+    slot->record.result_checksum = record_digest_value(slot->digest);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+chunk_record(struct engine *engine, int64_t chunk, struct record_chunk *record, const uint8_t *status,
+             const int32_t *info, struct sheaf_error *error)
+{
+    int64_t task, count;
+    for (int64_t done = 0; done < record->count; done += count) {
+        count = plan_run(engine->setup.plan, record->first + done, record->count - done, &task);
+        enum sheaf_status outcome = store_write_status(engine->store, task, count, status + done, info + done, error);
+        if (outcome)
+            return outcome;
+    }
+    return store_commit_chunk(engine->store, chunk, record, error);
+}
+
+/** What a committed chunk adds to the totals. */
+static void
+count_chunk(const struct engine *engine, const struct slot *slot, struct queue_totals *totals)
+{
+    const struct plan_class *class = chunk_class(engine, slot);
+    totals->tasks = slot->chunk.count;
+    totals->failed = slot->record.failed;
+    totals->chunks = 1;
+    totals->work = (int64_t)(1e9 * plan_chunk_seconds(engine->setup.plan, &slot->chunk));
+    for (int i = 0; i < class->problem.input_count; i++)
+        if (!class->shared[i] && source_access(engine->setup.sources[i]) != SOURCE_COMPUTED)
+            totals->bytes_read += slot->chunk.count * plan_array_bytes(&class->problem.inputs[i]);
+    totals->bytes_written = slot->chunk.count * class->output_bytes;
+}
+
+enum sheaf_status
+chunk_commit(struct engine *engine, struct slot *slot)
+{
+    const struct engine_setup *setup = &engine->setup;
+    struct record_chunk *record = &slot->record;
+    struct sheaf_error error;
+    record->write_start = node_wall_seconds();
+    record->read_seconds = (float)(1e-9 * (double)slot->read_ns);
+    int64_t start = node_nanoseconds();
+    enum sheaf_status status = write_results(engine, slot, &error);
+    record->write_seconds = (float)(1e-9 * (double)(node_nanoseconds() - start));
+    if (!status) {
+        record->state = RECORD_DONE;
+        record->sequence = atomic_fetch_add(&setup->queue->sequence, 1) + 1;
+        if (setup->on_root_node)
+            status = chunk_record(engine, slot->chunk.chunk, record, slot->status, slot->info, &error);
+        else if (!post_commit(engine, slot))
+            return SHEAF_INTERRUPTED;
+    }
+    if (status) {
+        queue_fail(setup->queue, &error);
+        return status;
+    }
+    struct queue_totals totals = {0};
+    count_chunk(engine, slot, &totals);
+    queue_add_totals(setup->queue, setup->local_rank, &totals);
+    atomic_store(&setup->queue->ranks[setup->local_rank].in_flight[slot->index], 0);
+    return SHEAF_OK;
+}

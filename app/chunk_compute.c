@@ -1,0 +1,149 @@
+#include "engine_parts.h"
+#include "finite.h"
+#include "node.h"
+
+#include <math.h>
+#include <string.h>
+
+/** What an output of a failed task holds: NaN, 0 for integers. */
+static void
+fill_failed(const struct sheaf_array *array, void *output)
+{
+    int64_t count = 0;
+    sheaf_shape_count(&array->shape, &count);
+    if (sheaf_type_is_complex(array->type))
+        count *= 2;
+    if (array->type == SHEAF_F64 || array->type == SHEAF_C128)
+        for (int64_t i = 0; i < count; i++)
+            ((double *)output)[i] = NAN;
+    else if (array->type == SHEAF_F32 || array->type == SHEAF_C64)
+        for (int64_t i = 0; i < count; i++)
+            ((float *)output)[i] = NAN;
+    else
+        memset(output, array->type == SHEAF_F16 ? 0x7e : 0, (size_t)count * sheaf_type_size(array->type));
+}
+
+/** A task's failures, settled: count them, and let no half-computed result stand. */
+static void
+settle_failures(const struct plan_class *class, struct slot *slot)
+{
+    for (int64_t t = 0; t < slot->chunk.count; t++) {
+        if (slot->refused[t]) {
+            slot->status[t] = slot->refused[t];
+            slot->info[t] = 0;
+        }
+        if (slot->status[t] == SHEAF_TASK_DONE)
+            continue;
+        slot->record.failed++;
+        for (int i = 0; i < class->problem.output_count; i++) {
+            const struct sheaf_array *array = &class->problem.outputs[i];
+            if (slot->outputs[i])
+                fill_failed(array, (char *)slot->outputs[i] + t * plan_array_bytes(array));
+        }
+    }
+}
+
+static void
+fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_batch *batch)
+{
+    const struct engine *engine = worker->engine;
+    const struct plan_class *class = chunk_class(engine, slot);
+    memset(batch, 0, sizeof *batch);
+    batch->count = slot->chunk.count;
+    for (int i = 0; i < class->problem.input_count; i++) {
+        batch->inputs[i] = class->shared[i] ? engine->setup.shared_inputs[i] : chunk_input(slot, i);
+        batch->input_strides[i] = class->shared[i] ? 0 : (size_t)plan_array_bytes(&class->problem.inputs[i]);
+    }
+    for (int i = 0; i < class->problem.output_count; i++) {
+        batch->outputs[i] = slot->outputs[i];
+        batch->output_strides[i] = (size_t)plan_array_bytes(&class->problem.outputs[i]);
+    }
+    batch->status = slot->status;
+    batch->info = slot->info;
+    batch->workspace = worker->workspace;
+    batch->width = engine->setup.layout.width;
+    if (engine->setup.plan->kernel->width_kind == SHEAF_WIDTH_PARALLEL) {
+        batch->parallel_for = parallel_for;
+        batch->team = worker->parallel;
+    }
+}
+
+/** Fill the parts of a record that are known when a chunk starts, and write it as started. */
+static enum sheaf_status
+record_start(const struct worker *worker, struct slot *slot)
+{
+    const struct engine_setup *setup = &worker->engine->setup;
+    struct record_chunk *record = &slot->record;
+    struct sheaf_error error;
+    record->state = RECORD_STARTED;
+    record->class_index = (uint32_t)slot->chunk.class_index;
+    record->first = slot->chunk.first;
+    record->count = (uint32_t)slot->chunk.count;
+    record->run = worker->engine->run;
+    record->host = worker->engine->host;
+    record->rank = (uint32_t)setup->rank;
+    record->worker = (uint16_t)worker->index;
+    record->width = (uint16_t)setup->layout.width;
+    if (!setup->on_root_node)
+        return SHEAF_OK; // a start that travels comes too late to tell anything; the node's in-flight slots do
+    enum sheaf_status status = store_start_chunk(worker->engine->store, slot->chunk.chunk, record, &error);
+    if (status)
+        queue_fail(setup->queue, &error);
+    return status;
+}
+
+/** Find tasks whose input is not finite. The inputs that all tasks share were checked when they were read. */
+static void
+refuse_not_finite(const struct engine *engine, struct slot *slot)
+{
+    const struct plan_class *class = chunk_class(engine, slot);
+    for (int i = 0; i < class->problem.input_count; i++) {
+        const struct sheaf_array *array = &class->problem.inputs[i];
+        int64_t bytes = plan_array_bytes(array), count = 0;
+        sheaf_shape_count(&array->shape, &count);
+        if (class->shared[i] || !(SHEAF_TYPES_FLOATING & SHEAF_TYPE_BIT(array->type)))
+            continue;
+        for (int64_t t = 0; t < slot->chunk.count; t++)
+            if (!slot->refused[t] && !is_finite(array->type, (const char *)chunk_input(slot, i) + t * bytes, count))
+                slot->refused[t] = SHEAF_TASK_NOT_FINITE;
+    }
+}
+
+enum sheaf_status
+chunk_compute(struct worker *worker, struct slot *slot)
+{
+    struct engine *engine = worker->engine;
+    const struct plan_class *class = chunk_class(engine, slot);
+    const struct sheaf_kernel *kernel = engine->setup.plan->kernel;
+    struct sheaf_batch batch;
+    if (engine->setup.check_finite)
+        refuse_not_finite(engine, slot);
+    fill_batch(worker, slot, &batch);
+    memset(slot->status, SHEAF_TASK_DONE, (size_t)slot->chunk.count);
+    memset(slot->info, 0, (size_t)slot->chunk.count * sizeof *slot->info);
+    int64_t start = node_nanoseconds();
+    enum sheaf_status status = record_start(worker, slot);
+    if (status)
+        return status;
+
+    slot->record.compute_start = node_wall_seconds();
+    worker->totals.write_ns += node_nanoseconds() - start;
+    start = node_nanoseconds();
+    status = kernel->run(&class->problem, &batch);
+    if (status) {
+        struct sheaf_error error;
+        int64_t task;
+        plan_run(engine->setup.plan, slot->chunk.first, 1, &task);
+        sheaf_fail(&error, status, "kernel %s failed on the %lld tasks of a chunk, the first one is task %lld",
+                   kernel->name, (long long)slot->chunk.count, (long long)task);
+        queue_fail(engine->setup.queue, &error);
+        return status;
+    }
+    if ((status = chunk_end_views(engine, slot)))
+        return status;
+    settle_failures(class, slot);
+    int64_t spent = node_nanoseconds() - start;
+    slot->record.compute_seconds = (float)(1e-9 * (double)spent);
+    worker->totals.compute_ns += spent;
+    return SHEAF_OK;
+}
