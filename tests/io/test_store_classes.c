@@ -412,7 +412,7 @@ sizes_are_estimated_from_above(void **state)
     }
 }
 
-/* A group of 100,000 tiny datasets, a third of them in groups of their own: in seconds, not in hours. */
+/* A group of many tiny datasets, a third of them in groups of their own. */
 static void
 many_datasets_are_built_within_their_estimate(void **state)
 {
