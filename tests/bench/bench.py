@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """How close `sheaf run matmul` comes to the bare limit of the machine.
 
-Measures, side by side in one run and in turn (A B A B ...):
+Measures, side by side in one run and in turn (A B C A B C ...):
   (a) bare:  the same number of workers doing the same cblas_dgemm calls on matrices in memory, no I/O (bare.c)
   (b) sheaf: HDF5 to HDF5 in a memory file system, from the end of MPI's start to the finished file (reserving its space,
       writing, hashing, closing included), as the results file's run slot notes it; and the whole process beside it
-and prints the ratio bare/sheaf of each pair, with its median and spread. Needs h5py.
+  (c) move:  as many processes that reserve as much space, copy the same bytes in and out, and hash what they write (move.c)
+and prints the ratios bare/sheaf and (bare + move)/sheaf of each round, with their medians and spread. Needs h5py.
 
-  bench.py --sheaf build/release/app/sheaf --bare build/release/tests/bench/bare [--count 40 --size 2000 --repeats 5]
+  bench.py --sheaf build/release/app/sheaf --limits build/release/tests/bench [--count 40 --size 2000 --repeats 5]
 """
 
 import argparse
@@ -22,7 +23,7 @@ from common import add_options, call, core_type, environment, run_sheaf, scratch
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
-    parser.add_argument("--bare", required=True, help="the bare limit's program")
+    parser.add_argument("--limits", required=True, help="where the limits' programs are")
     parser.add_argument("--count", type=int, default=40, help="pairs of matrices (default 40)")
     parser.add_argument("--size", type=int, default=2000, help="rows and columns (default 2000)")
     parser.add_argument("--threads", type=int, default=1, help="cores per rank (default 1)")
@@ -31,15 +32,27 @@ def parse_arguments():
 
 
 def run_bare(a, env):
-    return float(call([a.bare, str(a.ranks), str(a.threads), str(a.count), str(a.size)], env))
+    return float(call([os.path.join(a.limits, "bare"), str(a.ranks), str(a.threads), str(a.count), str(a.size)], env))
 
 
-def run_products(a, env, directory):
-    """Seconds inside the program, of the whole process, and the closing line."""
+def fresh_output(a, directory):
+    """Its path; memory for it is ready."""
     out = os.path.join(directory, "products.h5")
     if os.path.exists(out):
         os.unlink(out)
     warm_memory(directory, 8 * a.count * a.size**2)
+    return out
+
+
+def run_move(a, env, directory):
+    out = fresh_output(a, directory)
+    return float(call([os.path.join(a.limits, "move"), str(a.ranks * a.threads), os.path.join(directory, "beams.h5"), out,
+                       str(8 * a.count * a.size**2), "hash"], env))
+
+
+def run_products(a, env, directory):
+    """Seconds inside the program, of the whole process, and the closing line."""
+    out = fresh_output(a, directory)
     beams = os.path.join(directory, "beams.h5")
     return run_sheaf(a.sheaf, env, a.ranks, "matmul", [f"{beams}:/a", f"{beams}:/b"], out,
                      "--layout", f"{a.ranks}x{a.threads}", "--order", a.order)
@@ -56,18 +69,22 @@ def main():
               f"{os.cpu_count()} CPUs, {a.repeats} pairs in turn after one of each to warm up")
         run_bare(a, env)
         run_products(a, env, directory)
-        bare, inside, whole, closing = [], [], [], ""
+        run_move(a, env, directory)
+        bare, inside, whole, move, closing = [], [], [], [], ""
         for _ in range(a.repeats):
             bare.append(run_bare(a, env))
             seconds, process, closing = run_products(a, env, directory)
             inside.append(seconds)
             whole.append(process)
+            move.append(run_move(a, env, directory))
         flops = 2.0 * a.count * a.size**3
         print(f"bare          {spread(bare)} s = {1e-9 * flops / statistics.median(bare):.1f} GF/s")
         print(f"sheaf inside  {spread(inside)} s = {1e-9 * flops / statistics.median(inside):.1f} GF/s")
         print(f"sheaf process {spread(whole)} s")
         print(f"last run's    {closing}")
+        print(f"move          {spread(move)} s")
         print(f"bare/sheaf    {spread([b / s for b, s in zip(bare, inside)])}")
+        print(f"(bare + move)/sheaf  {spread([(b + m) / s for b, m, s in zip(bare, move, inside)])}")
 
 
 if __name__ == "__main__":

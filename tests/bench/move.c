@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 enum { PIECE = 2 << 20, RANKS_MAX = 1024 };
 
@@ -25,18 +26,24 @@ fail(const char *what)
     exit(74);
 }
 
-/* Read or write the rank's share of `bytes`. */
+static volatile XXH64_hash_t hash; // or the compiler takes hashing for a call without effect
+
+/* Read, write, or hash and write the rank's share of `bytes`. */
+enum way { READ, WRITE, HASH_AND_WRITE };
+
 static void
-move(int descriptor, int rank, int ranks, long long bytes, char *buffer, int writes)
+move(int descriptor, int rank, int ranks, long long bytes, char *buffer, enum way way)
 {
     long long pieces = (bytes + PIECE - 1) / PIECE;
     for (long long piece = pieces * rank / ranks; piece < pieces * (rank + 1) / ranks; piece++) {
         long long left = bytes - piece * PIECE;
         size_t length = left < PIECE ? (size_t)left : PIECE;
-        ssize_t done = writes ? pwrite(descriptor, buffer, length, piece * PIECE)
-                              : pread(descriptor, buffer, length, piece * PIECE);
+        if (way == HASH_AND_WRITE)
+            hash = XXH3_64bits(buffer, length);
+        ssize_t done = way == READ ? pread(descriptor, buffer, length, piece * PIECE)
+                                   : pwrite(descriptor, buffer, length, piece * PIECE);
         if (done != (ssize_t)length)
-            fail(writes ? "pwrite" : "pread");
+            fail(way == READ ? "pread" : "pwrite");
     }
 }
 
@@ -44,8 +51,9 @@ int
 main(int argument_count, char **arguments)
 {
     struct stat about;
-    if (argument_count != 5) {
-        fprintf(stderr, "usage: move RANKS INPUT OUTPUT OUTPUT_BYTES\n");
+    enum way writing = argument_count == 6 && strcmp(arguments[5], "hash") == 0 ? HASH_AND_WRITE : WRITE;
+    if (argument_count != 5 && writing != HASH_AND_WRITE) {
+        fprintf(stderr, "usage: move RANKS INPUT OUTPUT OUTPUT_BYTES [hash]\n");
         return 64;
     }
     int ranks = (int)ranks_read_number(arguments[1], RANKS_MAX);
@@ -66,8 +74,8 @@ main(int argument_count, char **arguments)
             if (!buffer)
                 _exit(71);
             memset(buffer, 1, PIECE);
-            move(input, rank, ranks, about.st_size, buffer, 0);
-            move(output, rank, ranks, bytes, buffer, 1);
+            move(input, rank, ranks, about.st_size, buffer, READ);
+            move(output, rank, ranks, bytes, buffer, writing);
             _exit(0);
         }
     }
