@@ -1,0 +1,195 @@
+#include "fixture.h"
+
+#include "compact.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { TASKS = 40, OPERATIONS = COMPACT_OPERATION_COUNT };
+
+/* Inputs, and what one run makes of them. */
+struct runs {
+    struct compact compact;
+    size_t a_bytes, b_bytes, x_bytes; /* a task */
+    unsigned char *a, *b;
+    unsigned char *x; /* full of a pattern before every run */
+    uint8_t status[TASKS];
+    int32_t info[TASKS];
+    void *workspace;
+};
+
+/* Numbers in [-1, 1], all of them far apart in size. */
+static void
+fill(enum sheaf_type type, unsigned char *array, size_t bytes, uint64_t *state)
+{
+    for (int64_t i = 0; (size_t)i * sheaf_type_size(type) < bytes; i++) {
+        long double parts[2];
+        for (int part = 0; part < 2; part++) {
+            *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            parts[part] = (long double)(int64_t)*state * 0x1p-63L;
+        }
+        fixture_set(type, array, i, CMPLXL(parts[0], parts[1]));
+    }
+}
+
+/* Some tasks fail: 3, 14, ... have a zero row, 6, 17, ... a NaN in A, 9, 20, ... in B. */
+static void
+spoil(struct runs *runs)
+{
+    const int64_t m = runs->compact.m;
+    for (int64_t task = 0; task < TASKS; task++) {
+        unsigned char *a = runs->a + (size_t)task * runs->a_bytes;
+        if (runs->compact.operation == COMPACT_CHOLESKY)
+            for (int64_t i = 0; i < m; i++)
+                fixture_set(runs->compact.type, a, i * m + i, 1.5L * (long double)m);
+        if (task % 11 == 3)
+            memset(a + (size_t)(m / 2 * m) * sheaf_type_size(runs->compact.type), 0,
+                   (size_t)m * sheaf_type_size(runs->compact.type));
+        if (task % 11 == 6)
+            fixture_set(runs->compact.type, a, m * m - 1, (long double)NAN);
+        if (task % 11 == 9)
+            fixture_set(runs->compact.type, runs->b + (size_t)task * runs->b_bytes, 0, (long double)INFINITY);
+    }
+}
+
+static void *
+allocate(size_t bytes)
+{
+    void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
+    assert_non_null(memory);
+    return memory;
+}
+
+static void
+create(struct runs *runs, enum compact_operation operation, enum sheaf_type type, int64_t m, int64_t n)
+{
+    uint64_t state = 1;
+    runs->compact = (struct compact){operation, type, m, n};
+    runs->a_bytes = (size_t)(m * m) * sheaf_type_size(type);
+    runs->b_bytes = (size_t)(m * n) * sheaf_type_size(type);
+    runs->x_bytes = operation == COMPACT_SOLVE    ? runs->b_bytes
+                    : operation == COMPACT_PIVOTS ? (size_t)m * sheaf_type_size(type)
+                                                  : runs->a_bytes;
+    runs->a = allocate(TASKS * runs->a_bytes);
+    runs->b = allocate(TASKS * runs->b_bytes);
+    runs->x = allocate(TASKS * runs->x_bytes);
+    runs->workspace = allocate((size_t)compact_workspace_bytes(&runs->compact));
+    fill(type, runs->a, TASKS * runs->a_bytes, &state);
+    fill(type, runs->b, TASKS * runs->b_bytes, &state);
+    spoil(runs);
+    memset(runs->x, 0x5a, TASKS * runs->x_bytes);
+}
+
+static void
+destroy(struct runs *runs)
+{
+    free(runs->a);
+    free(runs->b);
+    free(runs->x);
+    free(runs->workspace);
+}
+
+static void
+run(struct runs *runs, enum vector_level level, int64_t first, int64_t count)
+{
+    const struct sheaf_batch batch = {
+        .count = count,
+        .inputs = {runs->a + (size_t)first * runs->a_bytes, runs->b + (size_t)first * runs->b_bytes},
+        .input_strides = {runs->a_bytes, runs->b_bytes},
+        .outputs = {runs->x + (size_t)first * runs->x_bytes},
+        .output_strides = {runs->x_bytes},
+        .status = runs->status + first,
+        .info = runs->info + first,
+        .workspace = runs->workspace};
+    memset(batch.outputs[0], 0x5a, (size_t)count * runs->x_bytes);
+    memset(runs->workspace, 0xff, (size_t)compact_workspace_bytes(&runs->compact));
+    compact_run_with(level, &runs->compact, &batch);
+}
+
+/* One task after the other on the least CPU, all at once on a greater one: the same bits, failures too. */
+static void
+check_levels(enum compact_operation operation, enum sheaf_type type, int64_t m, int64_t n)
+{
+    struct runs alone, together;
+    create(&alone, operation, type, m, n);
+    create(&together, operation, type, m, n);
+    for (int64_t task = 0; task < TASKS; task++)
+        run(&alone, VECTOR_BASELINE, task, 1);
+    for (int level = 0; level < VECTOR_LEVEL_COUNT; level++) {
+        if (!vector_level_supported((enum vector_level)level))
+            continue;
+        run(&together, (enum vector_level)level, 0, TASKS);
+        assert_memory_equal(together.status, alone.status, sizeof alone.status);
+        assert_memory_equal(together.info, alone.info, sizeof alone.info);
+        assert_memory_equal(together.x, alone.x, TASKS * alone.x_bytes);
+    }
+    destroy(&alone);
+    destroy(&together);
+}
+
+static void
+every_instruction_set_gives_the_same_bits(void **state)
+{
+    (void)state;
+    for (int operation = 0; operation < OPERATIONS; operation++)
+        for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
+            for (int64_t m = 1; m <= 33; m++)
+                check_levels((enum compact_operation)operation, fixture_types[t], m, 1 + (m * 7) % 12);
+}
+
+static void
+failures_are_those_of_lapack(void **state)
+{
+    (void)state;
+    for (int operation = 0; operation < OPERATIONS; operation++)
+        for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+            const bool cholesky = operation == COMPACT_CHOLESKY;
+            struct runs runs;
+            create(&runs, (enum compact_operation)operation, fixture_types[t], 8, 3);
+            run(&runs, vector_level_best(), 0, TASKS);
+            for (int64_t task = 0; task < TASKS; task++) {
+                const bool bad = task % 11 == 6 || (task % 11 == 9 && operation == COMPACT_SOLVE);
+                const int failure = cholesky ? SHEAF_TASK_NOT_POSITIVE_DEFINITE : SHEAF_TASK_SINGULAR;
+                assert_int_equal(runs.status[task], bad              ? SHEAF_TASK_NOT_FINITE
+                                                    : task % 11 == 3 ? failure
+                                                                     : SHEAF_TASK_DONE);
+                assert_int_equal(runs.info[task], task % 11 == 3 ? 5 : 0);
+            }
+            destroy(&runs);
+        }
+}
+
+/* Which sizes are taken on is a part of the results' meaning: it is the same on every CPU. */
+static void
+small_matrices_are_taken_on(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        const int64_t greatest = fixture_types[t] == SHEAF_C128 ? 16 : 32;
+        for (int operation = 0; operation < OPERATIONS; operation++) {
+            struct compact compact = {(enum compact_operation)operation, fixture_types[t], greatest, greatest};
+            assert_true(compact_applies(&compact));
+            compact.m = 1;
+            assert_true(compact_applies(&compact));
+            compact.m = greatest + 1;
+            assert_false(compact_applies(&compact));
+            compact.m = 0;
+            assert_false(compact_applies(&compact));
+            compact = (struct compact){(enum compact_operation)operation, SHEAF_I32, 3, 3};
+            assert_false(compact_applies(&compact));
+        }
+        struct compact wide = {COMPACT_SOLVE, fixture_types[t], 3, greatest + 1};
+        assert_false(compact_applies(&wide));
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_instruction_set_gives_the_same_bits),
+        cmocka_unit_test(failures_are_those_of_lapack),
+        cmocka_unit_test(small_matrices_are_taken_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
