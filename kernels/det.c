@@ -1,8 +1,9 @@
 /*
  * The determinant, and its sign and logarithm, by LU factors: getrf. LAPACK takes our row-major A for A^T, whose
- * determinant is the same.
+ * determinant is the same. Small matrices are factored several at a time (compact.h).
  */
 #include "batch.h"
+#include "compact.h"
 #include "element.h"
 #include "finite.h"
 #include "lapack.h"
@@ -18,13 +19,16 @@ static lapack_getrf *const getrf_of_type[SHEAF_TYPE_COUNT] = {
 struct det_layout {
     enum sheaf_type type;
     int m;
+    bool is_compact;
+    struct compact compact;
     size_t matrix_offset, pivots_offset;
+    size_t factors_offset, compact_offset; /* where is_compact: the factors of a determinant each, and compact's own */
     int64_t bytes;
 };
 
 /* mantissa * 2^exponent: the product of a diagonal passes any floating-point type's range before its result does. */
 struct product {
-    double complex mantissa; /* 0, or its larger part is in [1/2, 1) */
+    double complex mantissa; /* 0, or once product_finish is done its larger part is in [1/2, 1) */
     int64_t exponent;
 };
 
@@ -39,6 +43,13 @@ det_lay_out(const struct sheaf_problem *problem, struct det_layout *layout)
         return false;
     layout->matrix_offset = workspace_reserve(&layout->bytes, (int64_t)layout->m * layout->m, sheaf_type_size(a->type));
     layout->pivots_offset = workspace_reserve(&layout->bytes, layout->m, sizeof(int));
+    layout->compact = (struct compact){.operation = COMPACT_PIVOTS, .type = a->type, .m = layout->m};
+    layout->is_compact = compact_applies(&layout->compact);
+    if (layout->is_compact) {
+        layout->factors_offset =
+            workspace_reserve(&layout->bytes, (int64_t)layout->m * COMPACT_GREATEST_LANES, sheaf_type_size(a->type));
+        layout->compact_offset = workspace_reserve(&layout->bytes, compact_workspace_bytes(&layout->compact), 1);
+    }
     return layout->bytes >= 0;
 }
 
@@ -70,11 +81,27 @@ take_exponent(double complex *z)
     return exponent;
 }
 
+/* Whether the product of two such numbers is far from the ends of the range. */
+static bool
+is_moderate(double complex z)
+{
+    double size = fmax(fabs(creal(z)), fabs(cimag(z)));
+    return size > 0x1p-400 && size < 0x1p400;
+}
+
 static void
 product_multiply(struct product *product, double complex factor)
 {
-    product->exponent += take_exponent(&factor);
+    if (!is_moderate(product->mantissa) || !is_moderate(factor)) {
+        product->exponent += take_exponent(&product->mantissa);
+        product->exponent += take_exponent(&factor);
+    }
     product->mantissa *= factor;
+}
+
+static void
+product_finish(struct product *product)
+{
     product->exponent += take_exponent(&product->mantissa);
 }
 
@@ -91,6 +118,7 @@ multiply_diagonal(const struct det_layout *layout, const void *matrix, const int
     }
     if (negative)
         product.mantissa = -product.mantissa;
+    product_finish(&product);
     return product;
 }
 
@@ -160,6 +188,82 @@ det_task(const struct det_layout *layout, const void *a, char *workspace, struct
     return *info == 0 && product_is_finite(det) ? SHEAF_TASK_DONE : SHEAF_TASK_KERNEL_FAILED;
 }
 
+/*
+ * The product of a determinant's factors.
+ * @return false where it is none: factors overflowed, or one is so small that it may have been rounded as a subnormal number
+ */
+static bool
+multiply_factors(const struct det_layout *layout, const void *factors, struct product *det)
+{
+    const bool single = element_real_type(layout->type) == SHEAF_F32;
+    const double least = single ? (double)FLT_MIN / (double)FLT_EPSILON : DBL_MIN / DBL_EPSILON;
+    bool precise = true;
+    *det = (struct product){.mantissa = 1.0};
+    for (int64_t i = 0; i < layout->m; i++) {
+        double complex factor = element_get(layout->type, factors, i);
+        precise = precise && fmax(fabs(creal(factor)), fabs(cimag(factor))) >= least;
+        product_multiply(det, factor);
+    }
+    product_finish(det);
+    return precise && product_is_finite(det);
+}
+
+/* Tasks [first, first + count), at most COMPACT_GREATEST_LANES. */
+static void
+det_small(const struct det_layout *layout, const struct sheaf_batch *batch, int64_t first, int64_t count,
+          struct product *dets)
+{
+    const size_t factors_bytes = (size_t)layout->m * sheaf_type_size(layout->type);
+    char *workspace = batch->workspace, *factors = workspace + layout->factors_offset;
+    const struct sheaf_batch part = {.count = count,
+                                     .inputs = {batch_input(batch, 0, first)},
+                                     .input_strides = {batch->input_strides[0]},
+                                     .outputs = {factors},
+                                     .output_strides = {factors_bytes},
+                                     .status = batch->status + first,
+                                     .info = batch->info + first,
+                                     .workspace = workspace + layout->compact_offset};
+    compact_run(&layout->compact, &part);
+    for (int64_t task = 0; task < count; task++) {
+        const bool is_zero = part.status[task] == SHEAF_TASK_SINGULAR;
+        if (part.status[task] == SHEAF_TASK_NOT_FINITE)
+            continue;
+        part.info[task] = 0;
+        part.status[task] = SHEAF_TASK_DONE;
+        if (is_zero)
+            dets[task] = (struct product){.mantissa = 0.0};
+        else if (!multiply_factors(layout, factors + (size_t)task * factors_bytes, &dets[task]))
+            part.status[task] =
+                (uint8_t)det_task(layout, batch_input(&part, 0, task), workspace, &dets[task], &part.info[task]);
+    }
+}
+
+/* Write a determinant as a kernel's outputs. */
+typedef void det_write(const struct det_layout *layout, const struct sheaf_batch *batch, int64_t task,
+                       const struct product *det);
+
+static enum sheaf_status
+run(const struct sheaf_problem *problem, const struct sheaf_batch *batch, det_write *write)
+{
+    struct det_layout layout;
+    struct product dets[COMPACT_GREATEST_LANES] = {{.mantissa = 0.0}};
+    if (!det_lay_out(problem, &layout))
+        return SHEAF_INTERNAL;
+    const int64_t step = layout.is_compact ? COMPACT_GREATEST_LANES : 1;
+    for (int64_t first = 0; first < batch->count; first += step) {
+        const int64_t count = batch->count - first < step ? batch->count - first : step;
+        if (layout.is_compact)
+            det_small(&layout, batch, first, count, dets);
+        else
+            batch->status[first] =
+                (uint8_t)det_task(&layout, batch_input(batch, 0, first), batch->workspace, dets, &batch->info[first]);
+        for (int64_t i = 0; i < count; i++)
+            if (batch->status[first + i] == SHEAF_TASK_DONE)
+                write(&layout, batch, first + i, &dets[i]);
+    }
+    return SHEAF_OK;
+}
+
 static double
 scale(double x, int64_t exponent)
 {
@@ -167,23 +271,19 @@ scale(double x, int64_t exponent)
     return ldexp(x, (int)(exponent > 5000 ? 5000 : exponent < -5000 ? -5000 : exponent));
 }
 
+static void
+write_det(const struct det_layout *layout, const struct sheaf_batch *batch, int64_t task, const struct product *det)
+{
+    void *result = batch_output(batch, 0, task);
+    if (result)
+        element_set(layout->type, result, 0,
+                    CMPLX(scale(creal(det->mantissa), det->exponent), scale(cimag(det->mantissa), det->exponent)));
+}
+
 static enum sheaf_status
 det_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
 {
-    struct det_layout layout;
-    if (!det_lay_out(problem, &layout))
-        return SHEAF_INTERNAL;
-    for (int64_t task = 0; task < batch->count; task++) {
-        struct product det = {.mantissa = 0.0};
-        enum sheaf_task_status status =
-            det_task(&layout, batch_input(batch, 0, task), batch->workspace, &det, &batch->info[task]);
-        void *result = batch_output(batch, 0, task);
-        batch->status[task] = (uint8_t)status;
-        if (status == SHEAF_TASK_DONE && result)
-            element_set(layout.type, result, 0,
-                        CMPLX(scale(creal(det.mantissa), det.exponent), scale(cimag(det.mantissa), det.exponent)));
-    }
-    return SHEAF_OK;
+    return run(problem, batch, write_det);
 }
 
 static enum sheaf_status
@@ -194,27 +294,21 @@ slogdet_infer(struct sheaf_problem *problem, struct sheaf_error *error)
     return SHEAF_OK;
 }
 
+static void
+write_slogdet(const struct det_layout *layout, const struct sheaf_batch *batch, int64_t task, const struct product *det)
+{
+    void *sign = batch_output(batch, 0, task), *logarithm = batch_output(batch, 1, task);
+    double size = cabs(det->mantissa);
+    if (sign)
+        element_set(layout->type, sign, 0, size > 0.0 ? det->mantissa / size : 0.0);
+    if (logarithm)
+        element_set(element_real_type(layout->type), logarithm, 0, log(size) + (double)det->exponent * M_LN2);
+}
+
 static enum sheaf_status
 slogdet_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
 {
-    struct det_layout layout;
-    if (!det_lay_out(problem, &layout))
-        return SHEAF_INTERNAL;
-    for (int64_t task = 0; task < batch->count; task++) {
-        struct product det = {.mantissa = 0.0};
-        enum sheaf_task_status status =
-            det_task(&layout, batch_input(batch, 0, task), batch->workspace, &det, &batch->info[task]);
-        void *sign = batch_output(batch, 0, task), *logarithm = batch_output(batch, 1, task);
-        double size = cabs(det.mantissa);
-        batch->status[task] = (uint8_t)status;
-        if (status != SHEAF_TASK_DONE)
-            continue;
-        if (sign)
-            element_set(layout.type, sign, 0, size > 0.0 ? det.mantissa / size : 0.0);
-        if (logarithm)
-            element_set(element_real_type(layout.type), logarithm, 0, log(size) + (double)det.exponent * M_LN2);
-    }
-    return SHEAF_OK;
+    return run(problem, batch, write_slogdet);
 }
 
 static const char *const det_outputs[] = {"result", NULL};
@@ -228,7 +322,9 @@ const struct sheaf_kernel kernel_det = {
     .documentation =
         "det(A). 2/3 m^3 flops (complex: 8/3 m^3). LAPACK getrf; the diagonal's product is kept in range by an "
         "exponent\n"
-        "of its own, so that only the result itself can overflow (to infinity) or underflow (to 0).\n"
+        "of its own, so that only the result itself can overflow (to infinity) or underflow (to 0). Up to m = 32 "
+        "(c128:\n"
+        "16) its own LU with partial pivoting, several matrices in a vector register.\n"
         "As numpy.linalg.det. A singular matrix gives 0 and does not fail. One that is not finite fails by itself, and "
         "so\n"
         "(kernel failed) does one whose numbers and pivots span the type's whole range.\n",
@@ -247,7 +343,7 @@ const struct sheaf_kernel kernel_slogdet = {
     .name = "slogdet",
     .text = "sign and natural logarithm of the determinant",
     .documentation =
-        "det(A) = sign exp(logabsdet). 2/3 m^3 flops (complex: 8/3 m^3). LAPACK getrf.\n"
+        "det(A) = sign exp(logabsdet). 2/3 m^3 flops (complex: 8/3 m^3). LAPACK getrf, or for small A as det does it.\n"
         "As numpy.linalg.slogdet: sign is 1 or -1, of a complex matrix a complex number of size 1; a singular matrix\n"
         "gives sign 0 and logabsdet -infinity and does not fail. One that is not finite fails by itself, and so "
         "(kernel\n"

@@ -5,9 +5,11 @@
  * by column holds, read by rows, U^T below and on the diagonal and L^T, with ones for a diagonal, above it. A X = B then is
  * a lower solve, an upper solve and the interchanges backwards, all on B as it stands, by rows: the arithmetic of getrs
  * with the factors transposed, without the two transposes of B that getrs would need. One right-hand side has no order,
- * and goes to getrs itself, which has a faster way for it.
+ * and goes to getrs itself, which has a faster way for it. Small matrices go through the same steps several at a time
+ * (compact.h).
  */
 #include "batch.h"
+#include "compact.h"
 #include "finite.h"
 #include "lapack.h"
 #include "narrow.h"
@@ -83,10 +85,22 @@ solve_lay_out(const struct sheaf_problem *problem, struct solve_layout *layout)
     return layout->bytes >= 0;
 }
 
+static struct compact
+solve_compact(const struct sheaf_problem *problem)
+{
+    const struct sheaf_array *a = &problem->inputs[0];
+    const struct sheaf_shape *b = &problem->inputs[1].shape;
+    return (struct compact){
+        .operation = COMPACT_SOLVE, .type = a->type, .m = a->shape.extent[0], .n = b->ndim == 2 ? b->extent[1] : 1};
+}
+
 static int64_t
 solve_workspace_bytes(const struct sheaf_problem *problem)
 {
+    const struct compact compact = solve_compact(problem);
     struct solve_layout layout;
+    if (compact_applies(&compact))
+        return compact_workspace_bytes(&compact);
     return solve_lay_out(problem, &layout) ? layout.bytes : -1;
 }
 
@@ -155,9 +169,14 @@ solve_sides(const struct solve_layout *layout, const void *b, char *x, const cha
 static enum sheaf_status
 solve_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
 {
+    const struct compact compact = solve_compact(problem);
     struct solve_layout layout;
     enum sheaf_task_status factored = SHEAF_TASK_KERNEL_FAILED;
     int32_t factor_info = 0;
+    if (compact_applies(&compact)) {
+        compact_run(&compact, batch);
+        return SHEAF_OK;
+    }
     if (!solve_of_type[problem->inputs[0].type].getrf || !solve_lay_out(problem, &layout))
         return SHEAF_INTERNAL;
     for (int64_t task = 0; task < batch->count; task++) {
@@ -182,7 +201,9 @@ const struct sheaf_kernel kernel_solve = {
     .name = "solve",
     .text = "solution X of A X = B, many right-hand sides",
     .documentation = "X with A X = B. 2/3 m^3 + 2 m^2 n flops (complex: 4 times). LAPACK getrf, then BLAS trsm on B\n"
-                     "by rows; an A shared by all tasks is factored once a batch.\n"
+                     "by rows; an A shared by all tasks is factored once a batch. Up to m = n = 32 (c128: 16) its\n"
+                     "own LU with partial pivoting, several matrices in a vector register, with the same bits on\n"
+                     "any CPU.\n"
                      "As numpy.linalg.solve, but an exactly singular A (info: the first zero pivot, from 1), or an\n"
                      "A or B that is not finite, fails by itself. An A that is nearly singular gives a result, and\n"
                      "no warning.\n",
@@ -201,7 +222,7 @@ const struct sheaf_kernel kernel_solve1 = {
     .name = "solve1",
     .text = "solution x of A x = b, one right-hand side",
     .documentation = "x with A x = b. 2/3 m^3 + 2 m^2 flops (complex: 4 times). LAPACK getrf and getrs; an A shared\n"
-                     "by all tasks is factored once a batch.\n"
+                     "by all tasks is factored once a batch. Up to m = 32 (c128: 16) as solve does it.\n"
                      "As numpy.linalg.solve with a vector; fails as solve does.\n",
     .signature = "(m,m),(m)->(m)",
     .output_names = solve_outputs,

@@ -257,6 +257,22 @@ fixture_check_splits(struct fixture *fixture)
 }
 
 void
+fixture_check_counts(struct fixture *fixture)
+{
+    size_t bytes;
+    fixture_run(fixture, 0, fixture->count);
+    unsigned char *expected = copy_results(fixture, &bytes);
+    for (int64_t count = 1; count < fixture->count; count++) {
+        fixture_run(fixture, 0, count);
+        fixture_run(fixture, fixture->count - count, count);
+        unsigned char *found = copy_results(fixture, &bytes);
+        assert_memory_equal(found, expected, bytes);
+        free(found);
+    }
+    free(expected);
+}
+
+void
 fixture_check_widths(struct fixture *fixture)
 {
     size_t bytes;

@@ -73,6 +73,9 @@ void fixture_run(struct fixture *fixture, int64_t first, int64_t count);
 /** Check that outputs, status and info have the same bits however the tasks are split into batches. */
 void fixture_check_splits(struct fixture *fixture);
 
+/** Check that they have the same bits for batches of every count, from the first task on and to the last one. */
+void fixture_check_counts(struct fixture *fixture);
+
 /** Check that they have the same bits at widths 1 to 4, for a kernel of kind SHEAF_WIDTH_PARALLEL. */
 void fixture_check_widths(struct fixture *fixture);
 

@@ -3,6 +3,7 @@
 #include "blas.h"
 #include "list.h"
 
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -172,6 +173,64 @@ failing_tasks_leave_the_others_right(void **state)
     }
 }
 
+/*
+ * Small matrices are computed several at a time: at every size and count each task gets its own result, whatever stands in its
+ * neighbours.
+ */
+static void
+small_matrices_do_not_disturb_each_other(void **state)
+{
+    enum { COUNT = 40, GREATEST = 34 };
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t m = 1; m <= GREATEST; m++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], m, COUNT);
+            make_dominated(&fixture);
+            for (int64_t task = 0; task < COUNT; task++) {
+                unsigned char *a = fixture.inputs[0] + (size_t)task * fixture.input_bytes[0];
+                if (task % 7 == 2)
+                    fixture_set(fixture_types[t], a, m / 2 * m + m / 2, -1.0L);
+                if (task % 7 == 5)
+                    fixture_set(fixture_types[t], a, m * m - 1, (long double)NAN);
+                if (task % 7 == 6 && m > 1)
+                    fixture_set(fixture_types[t], a, m - 1, (long double)INFINITY);
+            }
+            fixture_check_counts(&fixture);
+            for (int64_t task = 0; task < COUNT; task++) {
+                const bool indefinite = task % 7 == 2, bad = task % 7 == 5;
+                assert_int_equal(fixture.status[task], indefinite ? SHEAF_TASK_NOT_POSITIVE_DEFINITE
+                                                       : bad      ? SHEAF_TASK_NOT_FINITE
+                                                                  : SHEAF_TASK_DONE);
+                assert_int_equal(fixture.info[task], indefinite ? m / 2 + 1 : 0);
+                assert_true(indefinite || bad || count_wrong(&fixture, task) == 0);
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* Of a complex number that is finite the sum of the parts' magnitudes may not be. */
+static void
+numbers_near_the_end_of_the_range_are_finite(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        bool single = fixture_unit_roundoff(fixture_types[t]) > 1e-10L;
+        long double large = single ? FLT_MAX : DBL_MAX;
+        struct fixture fixture;
+        create(&fixture, fixture_types[t], 1, 3);
+        for (int64_t task = 0; task < 3; task++)
+            fixture_set(fixture_types[t], fixture.inputs[0], task, CMPLXL(large, large));
+        fixture_run(&fixture, 0, 3);
+        for (int64_t task = 0; task < 3; task++) {
+            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+            assert_int_equal(count_wrong(&fixture, task), 0);
+        }
+        fixture_destroy(&fixture);
+    }
+}
+
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
@@ -228,6 +287,8 @@ main(void)
         cmocka_unit_test(a_known_factor_is_exact),
         cmocka_unit_test(an_ill_conditioned_matrix_has_a_small_residual),
         cmocka_unit_test(failing_tasks_leave_the_others_right),
+        cmocka_unit_test(small_matrices_do_not_disturb_each_other),
+        cmocka_unit_test(numbers_near_the_end_of_the_range_are_finite),
         cmocka_unit_test(splits_and_shared_operands_give_the_same_bits),
         cmocka_unit_test(costs_are_nominal),
         cmocka_unit_test(a_problem_that_was_never_matched_is_refused),

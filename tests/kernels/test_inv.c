@@ -193,6 +193,50 @@ a_number_that_is_not_finite_fails_its_task_only(void **state)
     }
 }
 
+/* Clear a row, which is a column to LAPACK: its pivot is the zero one, and no rounding hides it. */
+static void
+clear_row(struct fixture *fixture, int64_t task, int64_t row)
+{
+    size_t row_bytes =
+        (size_t)fixture->problem.inputs[0].shape.extent[1] * sheaf_type_size(fixture->problem.inputs[0].type);
+    memset(fixture->inputs[0] + (size_t)task * fixture->input_bytes[0] + (size_t)row * row_bytes, 0, row_bytes);
+}
+
+/*
+ * Small matrices are computed several at a time: at every size and count each task gets its own result, whatever stands in its
+ * neighbours.
+ */
+static void
+small_matrices_do_not_disturb_each_other(void **state)
+{
+    enum { COUNT = 40, GREATEST = 34 };
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t m = 1; m <= GREATEST; m++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], m, COUNT);
+            make_dominated(&fixture);
+            for (int64_t task = 0; task < COUNT; task++) {
+                if (task % 7 == 2)
+                    clear_row(&fixture, task, m / 2);
+                if (task % 7 == 5)
+                    fixture_set(fixture_types[t], fixture.inputs[0] + (size_t)task * fixture.input_bytes[0], m * m - 1,
+                                (long double)NAN);
+            }
+            fixture_check_counts(&fixture);
+            for (int64_t task = 0; task < COUNT; task++) {
+                const bool singular = task % 7 == 2, bad = task % 7 == 5;
+                assert_int_equal(fixture.status[task], singular ? SHEAF_TASK_SINGULAR
+                                                       : bad    ? SHEAF_TASK_NOT_FINITE
+                                                                : SHEAF_TASK_DONE);
+                assert_int_equal(fixture.info[task], singular ? m / 2 + 1 : 0);
+                assert_true(singular || bad || is_inverse(&fixture, task));
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
 static void
 splits_give_the_same_bits(void **state)
 {
@@ -275,6 +319,7 @@ main(void)
         cmocka_unit_test(a_known_inverse_is_exact),
         cmocka_unit_test(a_singular_matrix_does_not_stop_the_batch),
         cmocka_unit_test(a_number_that_is_not_finite_fails_its_task_only),
+        cmocka_unit_test(small_matrices_do_not_disturb_each_other),
         cmocka_unit_test(splits_give_the_same_bits),
         cmocka_unit_test(shared_operands_give_the_same_bits),
         cmocka_unit_test(costs_are_nominal),

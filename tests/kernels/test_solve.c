@@ -169,15 +169,99 @@ failing_tasks_leave_the_others_right(void **state)
     }
 }
 
+/* Tasks 2, 9, ... singular: a row of A, which is a column to LAPACK, is 0. 4, 11, ...: A not finite; 5, 12, ...: B. */
+static void
+spoil(struct fixture *fixture)
+{
+    enum sheaf_type type = fixture->problem.inputs[0].type;
+    const int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    const size_t row_bytes = (size_t)m * sheaf_type_size(type);
+    for (int64_t task = 0; task < fixture->count; task++) {
+        unsigned char *a = fixture->inputs[0] + (size_t)task * fixture->input_bytes[0];
+        if (task % 7 == 2)
+            memset(a + (size_t)(m / 2) * row_bytes, 0, row_bytes);
+        if (task % 7 == 4)
+            fixture_set(type, a, m * m - 1, -(long double)INFINITY);
+        if (task % 7 == 5)
+            fixture_set(type, fixture->inputs[1] + (size_t)task * fixture->input_bytes[1], m - 1, (long double)NAN);
+    }
+}
+
+static void
+check_spoilt(const struct fixture *fixture)
+{
+    static const uint8_t status[] = {SHEAF_TASK_DONE,       SHEAF_TASK_DONE,       SHEAF_TASK_SINGULAR, SHEAF_TASK_DONE,
+                                     SHEAF_TASK_NOT_FINITE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_DONE};
+    const int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    for (int64_t task = 0; task < fixture->count; task++) {
+        assert_int_equal(fixture->status[task], status[task % 7]);
+        assert_int_equal(fixture->info[task], task % 7 == 2 ? m / 2 + 1 : 0);
+        assert_true(status[task % 7] != SHEAF_TASK_DONE || count_wrong(fixture, task) == 0);
+    }
+}
+
+/*
+ * Small matrices are computed several at a time: at every size and count each task gets its own result, whatever stands in its
+ * neighbours.
+ */
+static void
+small_matrices_do_not_disturb_each_other(void **state)
+{
+    enum { COUNT = 40, GREATEST = 34 };
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t m = 1; m <= GREATEST; m++) {
+            struct fixture fixture;
+            const int64_t n = m % 4 == 0 ? 0 : m % 4 == 1 ? 1 : m % 4 == 2 ? m : 35 - m;
+            create(&fixture, fixture_types[t], m, n, COUNT, 0);
+            spoil(&fixture);
+            fixture_check_counts(&fixture);
+            check_spoilt(&fixture);
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
+/* A shared by all of many tasks is factored once; what stands in B of one task is its own matter. */
+static void
+small_shared_matrices_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t m = 1; m <= 34; m += 3) {
+            struct fixture sharing, copying;
+            create(&sharing, fixture_types[t], m, m % 2 ? 3 : 0, 40, 1);
+            create(&copying, fixture_types[t], m, m % 2 ? 3 : 0, 40, 0);
+            for (int64_t task = 0; task < 40; task++)
+                memcpy(copying.inputs[0] + (size_t)task * copying.input_bytes[0], sharing.inputs[0],
+                       sharing.input_bytes[0]);
+            fixture_set(fixture_types[t], sharing.inputs[1] + 17 * sharing.input_bytes[1], 0, (long double)NAN);
+            memcpy(copying.inputs[1], sharing.inputs[1], 40 * sharing.input_bytes[1]);
+            fixture_check_counts(&sharing);
+            fixture_run(&copying, 0, 40);
+            for (int64_t task = 0; task < 40; task++) {
+                assert_int_equal(sharing.status[task], task == 17 ? SHEAF_TASK_NOT_FINITE : SHEAF_TASK_DONE);
+                assert_int_equal(copying.status[task], sharing.status[task]);
+            }
+            for (int64_t task = 0; task < 40; task++)
+                if (task != 17)
+                    assert_memory_equal(fixture_output(&sharing, 0, task), fixture_output(&copying, 0, task),
+                                        sharing.output_bytes[0]);
+            fixture_destroy(&sharing);
+            fixture_destroy(&copying);
+        }
+    }
+}
+
 static void
 a_shared_singular_matrix_fails_every_task(void **state)
 {
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 2, 3, 1);
+    create(&fixture, SHEAF_F64, 3, 2, 37, 1);
     memset(fixture.inputs[0], 0, fixture.input_bytes[0]);
-    fixture_run(&fixture, 0, 3);
-    for (int64_t task = 0; task < 3; task++) {
+    fixture_run(&fixture, 0, 37);
+    for (int64_t task = 0; task < 37; task++) {
         assert_int_equal(fixture.status[task], SHEAF_TASK_SINGULAR);
         assert_int_equal(fixture.info[task], 1);
     }
@@ -246,6 +330,8 @@ main(void)
         cmocka_unit_test(the_check_sees_one_wrong_element),
         cmocka_unit_test(a_known_solution_is_exact),
         cmocka_unit_test(failing_tasks_leave_the_others_right),
+        cmocka_unit_test(small_matrices_do_not_disturb_each_other),
+        cmocka_unit_test(small_shared_matrices_give_the_same_bits),
         cmocka_unit_test(a_shared_singular_matrix_fails_every_task),
         cmocka_unit_test(splits_and_shared_operands_give_the_same_bits),
         cmocka_unit_test(costs_are_nominal),
