@@ -149,7 +149,7 @@ bool
 engine_has_written_commits(struct engine *engine)
 {
     pthread_mutex_lock(&engine->mutex);
-    bool written = engine->batches_left == 0;
+    bool written = engine->batches_left == 0 || !engine->carrier_started; // without one the run has failed
     pthread_mutex_unlock(&engine->mutex);
     return written;
 }
@@ -203,6 +203,11 @@ engine_destroy(struct engine *engine)
         pthread_join(engine->carrier, NULL);
     for (int i = 0; engine->workers && i < engine->size.workers; i++)
         parallel_destroy(engine->workers[i].parallel);
+    for (struct commit_batch *batch = engine->batches, *next; batch; batch = next) {
+        next = batch->next;
+        free(batch->buffer);
+        free(batch);
+    }
     ring_free(engine);
     pthread_cond_destroy(&engine->workers_wake);
     pthread_cond_destroy(&engine->carrier_wake);

@@ -167,6 +167,7 @@ fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, int64
     const char *labels[SHEAF_OPERANDS_MAX];
     memset(fixture, 0, sizeof *fixture);
     fixture->kernel = kernel;
+    fixture->hosts = 1;
     test_ok(signature_parse(kernel->signature, &signature, &error), &error);
     fixture->input_count = request.problem.input_count = signature.input_count;
     for (int i = 0; i < fixture->input_count; i++) {
@@ -296,7 +297,7 @@ void
 fixture_node_start(struct fixture_node *node)
 {
     for (int i = 0; i < node->setup.present; i++)
-        engine_start(node->ranks[i].engine, node->fixture->store, 3, 11);
+        engine_start(node->ranks[i].engine, node->fixture->store, FIXTURE_RUN, FIXTURE_HOST);
     for (int i = 1; i < node->setup.present; i++)
         assert_int_equal(pthread_create(&node->ranks[i].courier, NULL, be_courier, &node->ranks[i]), 0);
 }
@@ -475,8 +476,8 @@ check_chunk(const struct fixture *fixture, const struct plan_chunk *chunk, int w
     assert_int_equal(record.first, chunk->first);
     assert_int_equal(record.count, chunk->count);
     assert_int_equal(record.class_index, 0);
-    assert_int_equal(record.run, 3);
-    assert_int_equal(record.host, 11);
+    assert_int_equal(record.run, FIXTURE_RUN);
+    assert_in_range(record.host, FIXTURE_HOST, FIXTURE_HOST + fixture->hosts - 1);
     assert_int_equal(record.width, width);
     assert_true(record.read_start > 1e9 && record.compute_start >= record.read_start - 1 &&
                 record.write_start >= record.compute_start - 1);
@@ -493,15 +494,22 @@ int64_t
 fixture_check_results(const struct fixture *fixture, int width)
 {
     int64_t chunks = fixture->plan->chunks, failed = 0;
-    unsigned char *sequence = calloc((size_t)chunks + 1, 1);
-    assert_non_null(sequence);
+    int64_t *commits = calloc((size_t)fixture->hosts, sizeof *commits);
+    unsigned char *seen = calloc((size_t)(fixture->hosts * chunks), 1);
+    assert_true(commits && seen);
     for (int64_t place = 0; place < chunks; place++) {
         struct plan_chunk chunk = plan_at(fixture->plan, place);
         failed += check_chunk(fixture, &chunk, width);
         struct record_chunk record = fixture_read_record(fixture, chunk.chunk);
-        assert_true(record.sequence >= 1 && record.sequence <= (uint64_t)chunks);
-        assert_int_equal(sequence[record.sequence]++, 0); /* each number once */
+        assert_in_range(record.sequence, 1, chunks);
+        int64_t host = record.host - FIXTURE_HOST;
+        commits[host]++;
+        assert_int_equal(seen[host * chunks + (int64_t)record.sequence - 1]++, 0); /* each number once */
     }
-    free(sequence);
+    for (int host = 0; host < fixture->hosts; host++)
+        for (int64_t i = 0; i < commits[host]; i++)
+            assert_int_equal(seen[host * chunks + i], 1);
+    free(commits);
+    free(seen);
     return failed;
 }

@@ -33,7 +33,10 @@ struct fixture {
     struct plan *plan;
     struct store_map store_map;
     struct store *store;
+    int hosts; /**< nodes that commit: rows from FIXTURE_HOST on in the table of hosts; at first 1 */
 };
+
+enum { FIXTURE_RUN = 3, FIXTURE_HOST = 11 };
 
 /** Settle a problem and create results.h5. @param[in] texts one operand for each input */
 void fixture_create(struct fixture *fixture, const struct sheaf_kernel *kernel, int64_t tasks, const char *const *texts,
@@ -102,7 +105,8 @@ void fixture_run_fails(struct fixture *fixture, const struct fixture_setup *setu
 void fixture_input(const struct fixture *fixture, int64_t task, double *x);
 
 /**
- * Check every result of a test kernel, every status, info, record and checksum in the file.
+ * Check every result of a test kernel, every status, info, record and checksum in the file, and that each host has counted
+ * its commits from 1 on.
  * @return how many tasks failed
  */
 int64_t fixture_check_results(const struct fixture *fixture, int width);
