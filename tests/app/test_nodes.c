@@ -327,7 +327,7 @@ there_may_be_fewer_chunks_than_nodes(void **state)
     }
 }
 
-/* Hold all messages when node 1 has got much to do, until rank 1 there finds its outbox full. @return whether it did */
+/* Hold all messages from when node 1 has got much to do, until rank 1 there finds its outbox full. @return whether it did */
 static bool
 fill_an_outbox(int64_t left, size_t commit_bytes)
 {
@@ -341,21 +341,21 @@ fill_an_outbox(int64_t left, size_t commit_bytes)
         nap(1000000);
         posted = atomic_load(&rank->outbox_tail) - atomic_load(&rank->outbox_head);
     }
-    nap(20000000);
-    mpi_stub_hold(run.leaders, false);
     return posted > QUEUE_OUTBOX_BYTES - commit_bytes;
 }
 
-/* Of 140 chunks node 1 gets 35 at once. Their commits take 82 KB each: an outbox holds 12. */
+/*
+ * Of 140 chunks node 1 gets 35 at once. Their commits take 82 KB each: an outbox holds 12. An error there leaves more of them
+ * than the last report can carry.
+ */
 static void
-a_full_outbox_loses_nothing(void **state)
+run_with_a_full_outbox(bool fails)
 {
     enum { CHUNKS = 140, TASKS_EACH = 16384, COMMIT_BYTES = TASKS_EACH * 5 + 144, ROUNDS = 20 };
     static const char *const texts[] = {"random:1"};
     const union sheaf_parameter_value long_chunks[FIXTURE_PARAMETERS] = {
         [FIXTURE_CHUNK] = {.integer = 1 << 20}, [FIXTURE_FATAL] = {.real = -1}, [FIXTURE_NAP] = {.integer = 1000000}};
     bool filled = false;
-    (void)state;
     for (uint64_t i = 0; i < ROUNDS && !filled; i++) {
         const struct shape shape = {.nodes = 2, .ranks = 2, .workers = 1, .seed = 300 + i, .delay_ns = 200000};
         fixture_create(&fixture, &fixture_twice, (int64_t)CHUNKS * TASKS_EACH, texts, long_chunks);
@@ -363,13 +363,31 @@ a_full_outbox_loses_nothing(void **state)
         run_create(&shape);
         run_start();
         filled = fill_an_outbox(30, COMMIT_BYTES);
+        if (fails) {
+            sheaf_fail(&error, SHEAF_IO_ERROR, "not readable");
+            queue_fail(run.nodes[1].queue, &error);
+            nap(20000000); /* it may come to its end */
+        }
+        mpi_stub_hold(run.leaders, false);
         run_join();
-        if (filled)
+        if (fails) {
+            assert_true(queue_error(run.nodes[0].queue, &error));
+            check_counts();
+        } else if (filled) {
             check_complete();
+        }
         run_destroy();
         fixture_destroy(&fixture);
     }
     assert_true(filled);
+}
+
+static void
+a_full_outbox_loses_nothing(void **state)
+{
+    (void)state;
+    run_with_a_full_outbox(false);
+    run_with_a_full_outbox(true);
 }
 
 static void
