@@ -1,4 +1,4 @@
-"""The rows of the table: what is computed, on which input, and what no program can be faster than."""
+"""The rows of the table: what is computed, on which input, and beside which limits."""
 
 import dataclasses
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sheaf beside what a user would pick instead, and beside what no program can be faster than.
+"""Sheaf beside what a user would pick instead, and beside the limits of the machine.
 
 Every row computes one input with Sheaf, with NumPy at once, and with pools of one process a core: multiprocessing,
 mpi4py.futures and joblib (peers.py; "-" where one is not installed), in turn and round after round, from HDF5 to HDF5 in a
@@ -8,8 +8,9 @@ with the least and the greatest:
   inside  Sheaf: from the end of MPI's start to the finished file, as its run slot notes them; peers: without the start of
           the interpreter, its imports and its workers
   whole   from starting the process to its end, mpirun's included
-Limits, measured in the same rounds: bare (the same BLAS calls on matrices in memory, bare.c), move (the same bytes read and
-written, move.c), stream (the input's words added up, stream.c), least (what no schedule beats, by the run's records).
+Limits, measured in the same rounds: bare (calls of BLAS and LAPACK on matrices in memory, bare.c; Sheaf's own kernels for tiny
+matrices may beat it), move (the same bytes read and written, move.c), stream (the input's words added up, stream.c), least
+(what no schedule beats, by the run's records).
 Ratios are medians of each round's: a peer's, or a limit's, seconds to Sheaf's. Tasks of nothing are dispatch.py's, and keep
 their results with Sheaf only; its peers do a twentieth of them, and their seconds are twenty times that.
 
