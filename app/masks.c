@@ -1,0 +1,51 @@
+#include "masks.h"
+
+#include <stdbool.h>
+
+int
+masks_count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t cpus)
+{
+    int cores = 0;
+    for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core)) != NULL;)
+        cores += hwloc_bitmap_intersects(core->cpuset, cpus);
+    return cores > 0 ? cores : hwloc_bitmap_weight(cpus);
+}
+
+void
+masks_select_cores(hwloc_topology_t topology, hwloc_const_bitmap_t offered, int first, int count, hwloc_bitmap_t cpus)
+{
+    hwloc_obj_type_t type = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+    hwloc_bitmap_zero(cpus);
+    int index = 0;
+    for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(topology, type, core)) != NULL;) {
+        if (!hwloc_bitmap_intersects(core->cpuset, offered))
+            continue;
+        if (index >= first && index < first + count)
+            hwloc_bitmap_or(cpus, cpus, core->cpuset);
+        index++;
+    }
+    hwloc_bitmap_and(cpus, cpus, offered);
+}
+
+void
+masks_compare(hwloc_topology_t topology, const hwloc_bitmap_t *masks, int ranks, int threads,
+              struct masks_comparison *comparison)
+{
+    hwloc_bitmap_t seen = hwloc_bitmap_alloc();
+    bool alike = true;
+    *comparison = (struct masks_comparison){.narrow = 0};
+    for (int rank = 0; rank < ranks; rank++) {
+        int cores = masks_count_cores(topology, masks[rank]);
+        if (cores < threads) {
+            if (comparison->narrow == 0 || cores < comparison->narrow_cores)
+                comparison->narrow_cores = cores;
+            comparison->narrow++;
+        }
+        comparison->overlapping += hwloc_bitmap_intersects(seen, masks[rank]);
+        alike = alike && hwloc_bitmap_isequal(masks[0], masks[rank]);
+        hwloc_bitmap_or(seen, seen, masks[rank]);
+    }
+    if (alike)
+        comparison->overlapping = 0;
+    hwloc_bitmap_free(seen);
+}

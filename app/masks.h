@@ -1,0 +1,32 @@
+/**
+ * @file masks.h
+ * Sets of CPUs over a topology, counted in physical cores: SMT siblings are one core. Pure: whatever topology it is given.
+ */
+#ifndef SHEAF_MASKS_H
+#define SHEAF_MASKS_H
+
+#include <hwloc.h>
+
+/** Physical cores that a set of CPUs touches; where the machine does not tell its cores, CPUs. */
+int masks_count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t cpus);
+
+/**
+ * The CPUs of some of the offered physical cores: of [first, first + count), in the order of the topology, neighbours first.
+ * @param[in]  offered  what CPUs may be used at all
+ * @param[out] cpus     within `offered`
+ */
+void masks_select_cores(hwloc_topology_t topology, hwloc_const_bitmap_t offered, int first, int count,
+                        hwloc_bitmap_t cpus);
+
+/** How ranks' masks lie to each other, and to what a layout gives each rank. */
+struct masks_comparison {
+    int narrow;       /**< ranks whose mask has fewer cores than they are to get */
+    int narrow_cores; /**< the least cores of such a mask */
+    int overlapping;  /**< ranks whose mask shares a CPU with an earlier rank's; 0 where all masks are the same */
+};
+
+/** @param[in] threads  cores that each rank is to get */
+void masks_compare(hwloc_topology_t topology, const hwloc_bitmap_t *masks, int ranks, int threads,
+                   struct masks_comparison *comparison);
+
+#endif

@@ -1,0 +1,144 @@
+#include "app_test.h"
+#include "masks.h"
+
+/* Topologies that hwloc makes of a line of text. */
+
+static hwloc_topology_t
+make_topology(const char *text)
+{
+    hwloc_topology_t topology;
+    assert_int_equal(hwloc_topology_init(&topology), 0);
+    assert_int_equal(hwloc_topology_set_synthetic(topology, text), 0);
+    assert_int_equal(hwloc_topology_load(topology), 0);
+    return topology;
+}
+
+static hwloc_bitmap_t
+make_mask(const char *text)
+{
+    hwloc_bitmap_t mask = hwloc_bitmap_alloc();
+    assert_int_equal(hwloc_bitmap_list_sscanf(mask, text), 0);
+    return mask;
+}
+
+static void
+expect_cores(hwloc_topology_t topology, const char *text, int cores)
+{
+    hwloc_bitmap_t mask = make_mask(text);
+    int found = masks_count_cores(topology, mask);
+    if (found != cores)
+        fail_msg("CPU %s: expected %d cores, found %d", text, cores, found);
+    hwloc_bitmap_free(mask);
+}
+
+static void
+expect_selected(hwloc_topology_t topology, const char *offered_text, int first, int count, const char *expected)
+{
+    char text[128];
+    hwloc_bitmap_t offered = make_mask(offered_text), cpus = hwloc_bitmap_alloc();
+    masks_select_cores(topology, offered, first, count, cpus);
+    hwloc_bitmap_list_snprintf(text, sizeof text, cpus);
+    assert_string_equal(text, expected);
+    hwloc_bitmap_free(offered);
+    hwloc_bitmap_free(cpus);
+}
+
+/* Two packages of four cores of two hardware threads, which are numbered beside each other. */
+static const char smt_node[] = "pack:2 core:4 pu:2";
+/* The same, numbered as Linux does it: the second hardware threads of all cores behind the first ones. */
+static const char linux_smt_node[] = "pack:2 core:4 pu:2(indexes=0,8,1,9,2,10,3,11,4,12,5,13,6,14,7,15)";
+
+static void
+siblings_are_one_core(void **state)
+{
+    hwloc_topology_t topology = make_topology(smt_node);
+    (void)state;
+    expect_cores(topology, "0-15", 8);
+    expect_cores(topology, "0", 1);
+    expect_cores(topology, "0-1", 1);
+    expect_cores(topology, "1-2", 2);
+    expect_cores(topology, "0,2,4,6,8,10,12,14", 8);
+    expect_cores(topology, "3,12-13", 2);
+    hwloc_topology_destroy(topology);
+    topology = make_topology(linux_smt_node);
+    expect_cores(topology, "0,8", 1);
+    expect_cores(topology, "0-7", 8);
+    expect_cores(topology, "6-9", 4);
+    hwloc_topology_destroy(topology);
+}
+
+static void
+machines_that_tell_no_cores_have_cpus(void **state)
+{
+    hwloc_topology_t topology = make_topology("pu:4");
+    (void)state;
+    expect_cores(topology, "0-3", 4);
+    expect_cores(topology, "1,3", 2);
+    expect_selected(topology, "1-3", 1, 2, "2-3");
+    hwloc_topology_destroy(topology);
+}
+
+static void
+selected_cores_are_whole_disjoint_and_offered(void **state)
+{
+    hwloc_topology_t topology = make_topology(linux_smt_node);
+    (void)state;
+    expect_selected(topology, "0-15", 0, 1, "0,8");
+    expect_selected(topology, "0-15", 2, 2, "2-3,10-11");
+    expect_selected(topology, "0-15", 4, 4, "4-7,12-15");
+    expect_selected(topology, "0-7", 4, 4, "4-7");
+    /* holes */
+    expect_selected(topology, "0,2,5,8,13", 0, 1, "0,8");
+    expect_selected(topology, "0,2,5,8,13", 1, 1, "2");
+    expect_selected(topology, "0,2,5,8,13", 2, 1, "5,13");
+    expect_selected(topology, "0,2,5,8,13", 3, 1, "");
+    hwloc_topology_destroy(topology);
+}
+
+/* @param[in] texts  of the ranks' masks, ends with NULL */
+static void
+expect_compared(const char *const *texts, int threads, struct masks_comparison expected)
+{
+    hwloc_topology_t topology = make_topology(smt_node);
+    hwloc_bitmap_t masks[8];
+    int ranks = 0;
+    struct masks_comparison found;
+    for (; texts[ranks]; ranks++)
+        masks[ranks] = make_mask(texts[ranks]);
+    masks_compare(topology, masks, ranks, threads, &found);
+    assert_int_equal(found.narrow, expected.narrow);
+    assert_int_equal(found.narrow_cores, expected.narrow_cores);
+    assert_int_equal(found.overlapping, expected.overlapping);
+    for (int rank = 0; rank < ranks; rank++)
+        hwloc_bitmap_free(masks[rank]);
+    hwloc_topology_destroy(topology);
+}
+
+#define MASKS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void
+masks_are_compared(void **state)
+{
+    const struct masks_comparison nothing = {0, 0, 0};
+    (void)state;
+    expect_compared(MASKS("0-15"), 8, nothing);
+    expect_compared(MASKS("0-1", "2-3", "4-5"), 1, nothing);
+    expect_compared(MASKS("0-15", "0-15", "0-15"), 2, nothing); // nobody bound anything
+    expect_compared(MASKS("0-1", "2-3"), 4, (struct masks_comparison){2, 1, 0});
+    expect_compared(MASKS("0-7", "8-11"), 4, (struct masks_comparison){1, 2, 0});
+    expect_compared(MASKS("0-7", "8-15", "0-7", "8-15"), 2, (struct masks_comparison){0, 0, 2});
+    expect_compared(MASKS("0-7", "6-15"), 2, (struct masks_comparison){0, 0, 1});
+    expect_compared(MASKS("0", "1"), 1, nothing); // siblings: their CPUs are two
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(siblings_are_one_core),
+        cmocka_unit_test(machines_that_tell_no_cores_have_cpus),
+        cmocka_unit_test(selected_cores_are_whole_disjoint_and_offered),
+        cmocka_unit_test(masks_are_compared),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
