@@ -48,7 +48,8 @@ layout_settle(const struct layout_facts *facts, struct layout *layout, struct sh
         layout->threads = facts->cores > layout->ranks ? facts->cores / layout->ranks : 1;
     if (layout->width == 0) {
         int64_t cores = (int64_t)facts->nodes * layout->ranks * layout->threads;
-        layout->width = facts->tasks >= cores ? 1 : layout->threads;
+        bool possible = facts->widest == 0 || layout->threads <= facts->widest;
+        layout->width = facts->tasks >= cores || !possible ? 1 : layout->threads;
     }
     if (!facts->wide)
         layout->width = 1;

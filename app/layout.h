@@ -28,12 +28,13 @@ struct layout_facts {
     int cores;     /**< of the node */
     int64_t tasks; /**< of the run, on all its nodes */
     int nodes;
-    bool wide; /**< the kernel can use more than one core on a task */
+    bool wide;  /**< the kernel can use more than one core on a task */
+    int widest; /**< cores that it can use at most: threads of this BLAS build; 0: any number */
 };
 
 /**
  * Fill what was not asked for: R = the ranks present, T = cores / R, W = 1 where there are at least as many
- * tasks as cores (or the kernel gains nothing from more), else T.
+ * tasks as cores (or the kernel gains nothing from more, or cannot use T), else T.
  *
  * @param[in,out] layout  zeros where not asked for
  * @return SHEAF_USAGE where it wants more ranks than are present. More threads than cores is no error (team warns).

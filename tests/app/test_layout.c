@@ -106,6 +106,13 @@ what_is_not_asked_for_is_filled_in(void **state)
     /* cores that a layout leaves unused do not count */
     expect_settled((struct layout_facts){.present = 4, .cores = 16, .tasks = 4, .nodes = 1, .wide = true},
                    (struct layout){2, 2, 0}, 2, 2, 1);
+    /* a BLAS that was built for fewer threads cannot have T: then all cores work, on a task each */
+    expect_settled(
+        (struct layout_facts){.present = 1, .cores = 128, .tasks = 5, .nodes = 1, .wide = true, .widest = 64}, nothing,
+        1, 128, 1);
+    expect_settled(
+        (struct layout_facts){.present = 2, .cores = 128, .tasks = 5, .nodes = 1, .wide = true, .widest = 64}, nothing,
+        2, 64, 64);
     /* a kernel that gains nothing from more cores gets one */
     expect_settled((struct layout_facts){.present = 4, .cores = 16, .tasks = 1, .nodes = 1, .wide = false}, nothing, 4,
                    4, 1);
@@ -119,6 +126,8 @@ what_is_asked_for_stays(void **state)
     (void)state;
     expect_settled(few, (struct layout){4, 2, 1}, 4, 2, 1);
     expect_settled(many, (struct layout){4, 2, 2}, 4, 2, 2);
+    expect_settled((struct layout_facts){.present = 4, .cores = 16, .tasks = 1, .nodes = 1, .wide = true, .widest = 1},
+                   (struct layout){4, 2, 2}, 4, 2, 2);
     expect_settled(many, (struct layout){1, 3, 0}, 1, 3, 1);
     expect_settled(few, (struct layout){1, 3, 0}, 1, 3, 3);
     /* more threads than cores is no error here */
