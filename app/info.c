@@ -34,6 +34,43 @@ print_list(const struct sheaf_kernel *const *kernels)
         printf("  %-*s  %-*s  %s\n", name, (*k)->name, signature, (*k)->signature, (*k)->text);
 }
 
+/** "", or " · Slurm granted ..." */
+static void
+print_slurm(const struct audit_slurm *slurm)
+{
+    if (slurm->cpus > 0)
+        printf(" · Slurm granted %d CPUs", slurm->cpus);
+    if (slurm->tasks > 0 && slurm->cpus_per_task > 0)
+        printf(" for %d task%s of %d", slurm->tasks, slurm->tasks == 1 ? "" : "s", slurm->cpus_per_task);
+}
+
+/** What the audit goes by, and what it finds for this process as `sheaf run` without a launcher. */
+static void
+print_cores(const struct team *team)
+{
+    struct audit_facts facts;
+    struct audit_findings findings;
+    char cpus[64];
+    const struct layout alone = {.ranks = 1, .threads = team_cores(team), .width = 1};
+    team_describe(team, &alone, &facts);
+    facts.blas_width = 1;
+    audit_find(&facts, &findings);
+    team_format_binding(team, cpus, sizeof cpus);
+    printf("  cores      %d (this process may use %d)\n", team_cores(team), team_own_cores(team));
+    printf("  machine    %d core%s with %d hardware thread%s · %d package%s · %d NUMA node%s\n", facts.machine_cores,
+           facts.machine_cores == 1 ? "" : "s", facts.machine_cpus, facts.machine_cpus == 1 ? "" : "s", facts.packages,
+           facts.packages == 1 ? "" : "s", facts.numa_nodes, facts.numa_nodes == 1 ? "" : "s");
+    printf("  offered    CPU %s", cpus);
+    if (facts.quota > 0)
+        printf(" · cgroup quota of %.3g CPUs", facts.quota);
+    else
+        printf(" · no cgroup quota");
+    print_slurm(&facts.slurm);
+    printf("\n");
+    for (int i = 0; i < findings.count; i++)
+        printf("             %s\n", findings.all[i].text);
+}
+
 static enum sheaf_status
 print_all(struct sheaf_error *error)
 {
@@ -50,7 +87,8 @@ print_all(struct sheaf_error *error)
     gethostname(host, sizeof host - 1);
     printf("sheaf %s\n\nkernels (sheaf info KERNEL says more)\n", SHEAF_VERSION);
     print_list(kernel_list());
-    printf("\n%s\n  cores      %d (this process may use %d)\n", host, team_cores(team), team_own_cores(team));
+    printf("\n%s\n", host);
+    print_cores(team);
     printf("  memory     %s, %s free\n", summary_format_quantity((double)node_memory_total(), "B", memory),
            summary_format_quantity((double)node_memory_available(), "B", available));
     printf("  BLAS       %s, %s, up to %d threads, %d now\n", blas.name, blas_threading_name(blas.threading),

@@ -44,12 +44,6 @@ survey_memory(struct job *job, struct sheaf_error *error)
     return SHEAF_OK;
 }
 
-static enum sheaf_status
-survey_cores(struct job *job, struct sheaf_error *error)
-{
-    return comm_agree(job->comm, team_survey(job->comm, &job->team, error), error);
-}
-
 // ---- what rank 0 settles ----
 
 /** Everything that can be refused is refused here, before anything is created or computed. */
@@ -117,11 +111,15 @@ settle_layout(struct job *job, struct sheaf_error *error)
     if (job->options->layout)
         status = layout_parse(job->options->layout, &job->layout, error);
     if (!status) {
+        struct blas_library blas;
+        blas_describe(&blas);
+        bool by_blas = job->kernel->width_kind == SHEAF_WIDTH_BLAS;
         struct layout_facts facts = {.present = job->place.local_size,
                                      .cores = team_cores(job->team),
                                      .tasks = job->plan->tasks,
                                      .nodes = job->place.node_count,
-                                     .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE};
+                                     .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE,
+                                     .widest = by_blas ? blas.greatest_threads : 0};
         status = layout_settle(&facts, &job->layout, error);
     }
     // Nodes may differ in ranks and cores; whether tasks are wide must not, or bits would depend on the node.
@@ -132,6 +130,26 @@ settle_layout(struct job *job, struct sheaf_error *error)
         status = survey_memory(job, error);
     comm_broadcast_node(job->comm, &job->node_memory, sizeof job->node_memory);
     return comm_agree(job->comm, status, error);
+}
+
+/** Judge what this node offers and what the layout wants of it. Under --strict warnings refuse the job, at all ranks alike. */
+static enum sheaf_status
+audit(struct job *job, struct sheaf_error *error)
+{
+    struct audit_facts facts;
+    team_describe(job->team, &job->layout, &facts);
+    facts.layout_asked = job->options->layout != NULL;
+    facts.blas_width = job->kernel->width_kind == SHEAF_WIDTH_BLAS ? job->layout.width : 1;
+    audit_find(&facts, &job->findings);
+    if (!job->options->strict)
+        return SHEAF_OK;
+    // Of each node its leader's: the others find the same.
+    int64_t warnings = comm_sum(job->comm, job->place.local_rank == 0 ? audit_count_warnings(&job->findings) : 0);
+    if (warnings == 0)
+        return SHEAF_OK;
+    summary_print_findings(job, stderr, stderr);
+    return sheaf_fail(error, SHEAF_NO_RESOURCES,
+                      "--strict: not started, for what is said above; without it, Sheaf would only warn");
 }
 
 // ---- what every rank makes ready ----
@@ -333,6 +351,7 @@ static enum sheaf_status
 rehearse(struct job *job, struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
+    summary_print_findings(job, stdout, stderr);
     if (job->place.rank == 0)
         status = summary_print_dry_run(job, stdout, error);
     return comm_agree(job->comm, status, error);
@@ -351,11 +370,13 @@ job_run(const struct job_command *command, const struct options *options, struct
     job->started_ns = job->place.started_ns;
     job->started = node_wall_seconds() - 1e-9 * (double)(node_nanoseconds() - job->started_ns);
 
-    enum sheaf_status status = survey_cores(job, error);
+    enum sheaf_status status = team_survey(job->comm, &job->team, error);
     if (!status)
         status = prepare(job, error);
     if (!status)
         status = settle_layout(job, error);
+    if (!status)
+        status = audit(job, error);
     if (!status)
         status = options->dry_run ? rehearse(job, error) : perform(job, error);
     clean_up(job);

@@ -66,6 +66,7 @@ struct job {
     struct comm *comm;
     struct comm_place place;
     struct team *team;
+    struct audit_findings findings; /**< of this node */
     struct job_map map;
     const struct sheaf_kernel *kernel;
     struct plan *plan;

@@ -40,6 +40,10 @@ static const struct option_row table[] = {
      "tasks with NaN or infinity in their input fail, whatever the kernel would make of it"},
     {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "RxT[:W]", 0, 0, NULL, false, FIELD(layout),
      "R ranks per node with T cores each, W cores per task (1 or T); default: all ranks present, all cores"},
+    {"strict", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(strict),
+     "refuse to start (exit 71) where cores, layout, BLAS or other programs on a node are not as they should be, "
+     "instead "
+     "of warning"},
     {"memory", 'm', OPTION_SIZE, COMMAND_RUN | COMMAND_MAKE, "BYTES", 1 << 20, INT64_MAX, NULL, false, FIELD(memory),
      "memory that Sheaf may use on each node, with suffix K, M, G or T; default: most of what is free"},
     {"overwrite", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(overwrite),
@@ -329,8 +333,8 @@ print_program_help(FILE *stream)
                 (int)strcspn(commands[i].text, "\v"), commands[i].text);
     fprintf(stream, "\n  sheaf COMMAND --help shows its options; sheaf --version the version.\n\n"
                     "Exit codes: 0 every task done, 1 some tasks failed, 64 usage, 65 bad data, 66 no input,\n"
-                    "70 a fault of Sheaf's, 71 not enough memory, 73 cannot create the output, 74 I/O error,\n"
-                    "75 interrupted.\n");
+                    "70 a fault of Sheaf's, 71 not enough memory or --strict, 73 cannot create the output,\n"
+                    "74 I/O error, 75 interrupted.\n");
 }
 
 void

@@ -105,7 +105,7 @@ summary_print_headline(const struct job *job, FILE *stream)
 struct rank_line {
     char host[COMM_HOST_BYTES];
     char binding[BINDING_BYTES];
-    char warning[512];
+    struct audit_findings findings; /**< of its node: alike on all its ranks */
     int32_t node, local_rank, cores, active;
     int64_t memory;
 };
@@ -147,17 +147,23 @@ print_node(const struct rank_line *lines, int ranks, int first_rank, FILE *strea
     if (parked)
         fprintf(stream, " · %d parked", parked);
     fprintf(stream, "\n");
-    if (lines[0].warning[0])
-        fprintf(stderr, "sheaf: %s\n", lines[0].warning);
+}
+
+/** How many of the lines, from the first one on, are of its node. */
+static int
+count_node_ranks(const struct rank_line *lines, int size)
+{
+    int ranks = 1;
+    while (ranks < size && lines[ranks].node == lines[0].node)
+        ranks++;
+    return ranks;
 }
 
 static void
 print_all_nodes(const struct rank_line *lines, int size, int node_count, FILE *stream)
 {
     for (int first = 0, shown = 0; first < size; shown++) {
-        int ranks = 1;
-        while (first + ranks < size && lines[first + ranks].node == lines[first].node)
-            ranks++;
+        int ranks = count_node_ranks(&lines[first], size - first);
         if (shown == NODES_SHOWN && node_count > NODES_SHOWN + 1) {
             fprintf(stream, "... and %d more nodes\n", node_count - NODES_SHOWN);
             break;
@@ -168,6 +174,25 @@ print_all_nodes(const struct rank_line *lines, int size, int node_count, FILE *s
     fflush(stream);
 }
 
+/** Of the first nodes that have findings; lines are in order of node. */
+static void
+print_findings(const struct rank_line *lines, int size, FILE *mended, FILE *warned)
+{
+    int nodes = 0;
+    for (int first = 0; first < size; first += count_node_ranks(&lines[first], size - first)) {
+        const struct audit_findings *findings = &lines[first].findings;
+        nodes += findings->count > 0;
+        for (int i = 0; i < findings->count && nodes <= NODES_SHOWN; i++) {
+            bool done = findings->all[i].mended;
+            fprintf(done ? mended : warned, "%s%s: %s\n", done && mended != stderr ? "" : "sheaf: ", lines[first].host,
+                    findings->all[i].text);
+        }
+    }
+    if (nodes > NODES_SHOWN)
+        fprintf(warned, "sheaf: ... and %d more nodes with findings\n", nodes - NODES_SHOWN);
+    fflush(mended);
+}
+
 static int
 compare_lines(const void *a, const void *b)
 {
@@ -176,29 +201,46 @@ compare_lines(const void *a, const void *b)
                                      : (left->local_rank > right->local_rank) - (left->local_rank < right->local_rank);
 }
 
-void
-summary_print_nodes(const struct job *job, FILE *stream)
+/** Gather what each rank tells. Collective. @return at the root, malloc'ed: by node and rank; NULL elsewhere */
+static struct rank_line *
+gather_lines(const struct job *job)
 {
-    struct rank_line mine = {.node = job->place.node,
+    struct rank_line mine = {.findings = job->findings,
+                             .node = job->place.node,
                              .local_rank = job->place.local_rank,
                              .cores = team_cores(job->team),
                              .active = job->place.local_rank < job->layout.ranks,
                              .memory = node_memory_total()};
-    char warning[TEAM_TEXT_BYTES];
     snprintf(mine.host, sizeof mine.host, "%s", job->place.host);
     team_format_binding(job->team, mine.binding, sizeof mine.binding);
-    team_audit(job->team, &job->layout, job->place.host, warning);
-    snprintf(mine.warning, sizeof mine.warning, "%.511s", warning);
     bool root = job->place.rank == 0;
     struct rank_line *lines = root ? calloc((size_t)job->place.size, sizeof *lines) : NULL;
     if (root && !lines)
         comm_abort(job->comm, SHEAF_NO_RESOURCES);
     comm_gather(job->comm, &mine, sizeof mine, lines);
-    if (root) {
-        print_layout(job, stream);
+    if (root)
         qsort(lines, (size_t)job->place.size, sizeof *lines, compare_lines);
+    return lines;
+}
+
+void
+summary_print_nodes(const struct job *job, FILE *stream)
+{
+    struct rank_line *lines = gather_lines(job);
+    if (lines) {
+        print_layout(job, stream);
         print_all_nodes(lines, job->place.size, job->place.node_count, stream);
+        print_findings(lines, job->place.size, stream, stderr);
     }
+    free(lines);
+}
+
+void
+summary_print_findings(const struct job *job, FILE *mended, FILE *warned)
+{
+    struct rank_line *lines = gather_lines(job);
+    if (lines)
+        print_findings(lines, job->place.size, mended, warned);
     free(lines);
 }
 

@@ -1,6 +1,6 @@
 /**
  * @file summary.h
- * What a job prints before its start and after its end. Root only, but for summary_describe_nodes.
+ * What a job prints before its start and after its end. Root only, where nothing else is said.
  */
 #ifndef SHEAF_SUMMARY_H
 #define SHEAF_SUMMARY_H
@@ -18,6 +18,13 @@ void summary_print_headline(const struct job *job, FILE *stream);
 
 /** BLAS, layout, and a line per node with its cores, memory and binding. Collective; prints at rank 0. */
 void summary_print_nodes(const struct job *job, FILE *stream);
+
+/**
+ * What the audit found, in a line each. Collective; prints at rank 0.
+ * @param[in] mended  where to print what Sheaf takes care of
+ * @param[in] warned  where to print the rest
+ */
+void summary_print_findings(const struct job *job, FILE *mended, FILE *warned);
 
 /** The closing lines: what was done, how fast, where it is, which tasks failed. */
 enum sheaf_status summary_print_end(const struct job *job, double seconds, FILE *stream, struct sheaf_error *error);

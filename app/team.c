@@ -1,4 +1,6 @@
 #include "team.h"
+#include "masks.h"
+#include "neighbours.h"
 #include "node.h"
 #include "number.h"
 
@@ -10,45 +12,153 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-enum { MASK_BYTES = 1024 }; /**< 8192 CPUs */
+enum { MASK_WORDS = 1024 / sizeof(unsigned long) }; /**< 8192 CPUs */
+
+/** What the leader finds of other programs, and all ranks of the node must know alike. */
+struct others {
+    int threads; /**< that compute on the node's CPUs now */
+    int64_t process;
+    char program[NEIGHBOURS_NAME_BYTES];
+    unsigned long cpus[MASK_WORDS];  /**< where they may run */
+    unsigned long taken[MASK_WORDS]; /**< cores that they cannot leave */
+};
 
 struct team {
     hwloc_topology_t topology;
-    hwloc_bitmap_t node;  /**< CPUs of all ranks of the node */
-    hwloc_bitmap_t own;   /**< CPUs of this rank, as started */
-    hwloc_bitmap_t bound; /**< CPUs of this rank, as bound */
-    int cores, own_cores;
-    double quota;
+    hwloc_bitmap_t node;   /**< CPUs of all ranks of the node */
+    hwloc_bitmap_t own;    /**< CPUs of this rank, as started */
+    hwloc_bitmap_t bound;  /**< CPUs of this rank, as bound */
+    hwloc_bitmap_t *masks; /**< CPUs of each rank of the node, as started */
+    int ranks;
+    struct audit_facts facts; /**< but for those that depend on the layout and on the kernel */
+    struct others others;
 };
 
-/** Physical cores that a set of CPUs touches: SMT siblings count once. */
-static int
-count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t cpus)
-{
-    int cores = 0;
-    for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core)) != NULL;)
-        cores += hwloc_bitmap_intersects(core->cpuset, cpus);
-    return cores > 0 ? cores : hwloc_bitmap_weight(cpus); // a machine that does not tell its cores
-}
+/** What each rank tells the others of its node. */
+struct rank_mask {
+    int64_t process;
+    unsigned long cpus[MASK_WORDS];
+};
 
-/** The union of the masks of all ranks of the node. */
+/** The masks of all ranks of the node, and their union. @param[out] processes  of the ranks */
 static void
-gather_masks(struct comm *comm, struct team *team)
+gather_masks(struct comm *comm, struct team *team, int64_t *processes)
 {
-    unsigned long mine[MASK_BYTES / sizeof(unsigned long)] = {0};
-    enum { WORDS = sizeof mine / sizeof mine[0] };
-    int ranks = comm_place(comm)->local_size;
-    hwloc_bitmap_to_ulongs(team->own, WORDS, mine);
-    unsigned long *all = calloc((size_t)ranks, sizeof mine);
+    struct rank_mask mine = {.process = getpid()};
+    hwloc_bitmap_to_ulongs(team->own, MASK_WORDS, mine.cpus);
+    struct rank_mask *all = comm ? calloc((size_t)team->ranks, sizeof mine) : &mine;
     if (!all)
         comm_abort(comm, SHEAF_NO_RESOURCES);
-    comm_gather_node(comm, mine, sizeof mine, all);
-    for (int rank = 1; rank < ranks; rank++)
-        for (int i = 0; i < WORDS; i++)
-            all[i] |= all[rank * WORDS + i];
-    hwloc_bitmap_from_ulongs(team->node, WORDS, all);
-    free(all);
+    if (comm)
+        comm_gather_node(comm, &mine, sizeof mine, all);
+    for (int rank = 0; rank < team->ranks; rank++) {
+        team->masks[rank] = hwloc_bitmap_alloc();
+        hwloc_bitmap_from_ulongs(team->masks[rank], MASK_WORDS, all[rank].cpus);
+        hwloc_bitmap_or(team->node, team->node, team->masks[rank]);
+        processes[rank] = all[rank].process;
+    }
+    if (comm)
+        free(all);
+}
+
+/** Note a thread of another program, where it may run on CPUs of this job. */
+static void
+note_other(void *argument, const struct neighbours_thread *thread)
+{
+    struct team *team = argument;
+    struct others *others = &team->others;
+    if (!hwloc_bitmap_intersects(thread->cpus, team->node))
+        return;
+    unsigned long cpus[MASK_WORDS];
+    hwloc_bitmap_to_ulongs(thread->cpus, MASK_WORDS, cpus);
+    bool confined = masks_count_cores(team->topology, thread->cpus) == 1;
+    for (int i = 0; i < MASK_WORDS; i++) {
+        others->cpus[i] |= cpus[i];
+        others->taken[i] |= confined ? cpus[i] : 0;
+    }
+    if (others->threads++ == 0) {
+        others->process = thread->process;
+        memcpy(others->program, thread->program, sizeof others->program);
+    }
+}
+
+/** Other programs that compute here; the node's leader looks for them. SHEAF_NEIGHBOURS=0 says that nobody does: for tests. */
+static void
+survey_others(struct comm *comm, struct team *team, const int64_t *processes)
+{
+    struct neighbours_job job = {.processes = processes,
+                                 .count = team->ranks,
+                                 .launcher = comm && comm_place(comm)->size > 1 ? getppid() : -1,
+                                 .niceness = getpriority(PRIO_PROCESS, 0)};
+    if ((!comm || comm_place(comm)->local_rank == 0) && number_from_environment("SHEAF_NEIGHBOURS", 1) != 0)
+        neighbours_find("", &job, note_other, team);
+    struct others *others = &team->others;
+    if (comm)
+        comm_broadcast_node(comm, others, sizeof *others);
+    hwloc_bitmap_t both = hwloc_bitmap_alloc();
+    hwloc_bitmap_from_ulongs(both, MASK_WORDS, others->cpus);
+    hwloc_bitmap_or(both, both, team->node);
+    team->facts.other_threads = others->threads;
+    team->facts.other_process = others->process;
+    team->facts.other_cores = masks_count_cores(team->topology, both);
+    snprintf(team->facts.other_program, sizeof team->facts.other_program, "%s", others->program);
+    hwloc_bitmap_free(both);
+}
+
+/** Cores that mpirun, which started this process, may use itself; 0 where something else did. */
+static int
+count_launcher_cores(const struct team *team)
+{
+    int cores = 0;
+    hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+    if (getenv("OMPI_COMM_WORLD_SIZE") && hwloc_linux_get_tid_cpubind(team->topology, getppid(), cpus) == 0)
+        cores = masks_count_cores(team->topology, cpus);
+    hwloc_bitmap_free(cpus);
+    return cores;
+}
+
+/** Which environment variable told BLAS how many threads to start with, in the order in which OpenBLAS asks. */
+static void
+note_blas_variable(struct audit_facts *facts)
+{
+    static const char *const names[] = {"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int64_t threads = number_from_environment(names[i], 0);
+        if (threads < 1 || threads > INT32_MAX)
+            continue;
+        snprintf(facts->blas_variable, sizeof facts->blas_variable, "%s", names[i]);
+        facts->blas_variable_threads = (int)threads;
+        return;
+    }
+}
+
+static void
+note_facts(struct team *team)
+{
+    struct audit_facts *facts = &team->facts;
+    hwloc_const_cpuset_t machine = hwloc_topology_get_complete_cpuset(team->topology);
+    struct blas_library blas;
+    blas_describe(&blas);
+    facts->machine_cores = masks_count_cores(team->topology, machine);
+    facts->machine_cpus = hwloc_bitmap_weight(machine);
+    facts->packages = hwloc_get_nbobjs_by_type(team->topology, HWLOC_OBJ_PACKAGE);
+    facts->numa_nodes = hwloc_get_nbobjs_by_type(team->topology, HWLOC_OBJ_NUMANODE);
+    facts->cores = masks_count_cores(team->topology, team->node);
+    facts->cpus = hwloc_bitmap_weight(team->node);
+    facts->quota = node_cpu_quota();
+    facts->launcher_cores = count_launcher_cores(team);
+    facts->slurm.cpus = audit_parse_slurm(getenv("SLURM_CPUS_ON_NODE"));
+    facts->slurm.tasks = audit_parse_slurm(getenv("SLURM_TASKS_PER_NODE"));
+    facts->slurm.cpus_per_task = audit_parse_slurm(getenv("SLURM_CPUS_PER_TASK"));
+    facts->ranks = team->ranks;
+    facts->blas_threading = blas.threading;
+    facts->blas_greatest = blas.greatest_threads;
+    note_blas_variable(facts);
+    int64_t limit = number_from_environment("OMP_THREAD_LIMIT", 0);
+    facts->blas_limit = limit > 0 && limit <= INT32_MAX ? (int)limit : 0;
 }
 
 enum sheaf_status
@@ -56,30 +166,33 @@ team_survey(struct comm *comm, struct team **out, struct sheaf_error *error)
 {
     struct team *team = calloc(1, sizeof *team);
     if (!team)
-        abort(); // a few hundred bytes: nothing could be told either
+        abort(); // a few kilobytes: nothing could be told either
     *out = team;
+    team->ranks = comm ? comm_place(comm)->local_size : 1;
     team->node = hwloc_bitmap_alloc();
     team->own = hwloc_bitmap_alloc();
     team->bound = hwloc_bitmap_alloc();
+    team->masks = calloc((size_t)team->ranks, sizeof(hwloc_bitmap_t));
+    int64_t *processes = calloc((size_t)team->ranks, sizeof *processes);
+    if (!team->masks || !processes)
+        abort();
     enum sheaf_status status = SHEAF_OK;
     if (hwloc_topology_init(&team->topology) < 0 ||
         hwloc_topology_set_flags(team->topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) < 0 ||
         hwloc_topology_load(team->topology) < 0 ||
         hwloc_get_cpubind(team->topology, team->own, HWLOC_CPUBIND_PROCESS) < 0)
         status = sheaf_fail(error, SHEAF_INTERNAL, "cannot read the machine's topology: %s", strerror(errno));
+    gather_masks(comm, team, processes);
+    if (!status) {
+        hwloc_bitmap_copy(team->bound, team->own);
+        note_facts(team);
+    }
     if (comm)
-        gather_masks(comm, team);
-    else
-        hwloc_bitmap_copy(team->node, team->own);
-    if (status)
-        return status;
-    hwloc_bitmap_copy(team->bound, team->own);
-    team->quota = node_cpu_quota();
-    team->cores = count_cores(team->topology, team->node);
-    team->own_cores = count_cores(team->topology, team->own);
-    if (team->quota > 0 && team->quota < team->cores)
-        team->cores = team->quota < 1 ? 1 : (int)team->quota;
-    return SHEAF_OK;
+        status = comm_agree(comm, status, error);
+    if (!status)
+        survey_others(comm, team, processes);
+    free(processes);
+    return status;
 }
 
 void
@@ -90,6 +203,9 @@ team_destroy(struct team *team)
     hwloc_bitmap_free(team->node);
     hwloc_bitmap_free(team->own);
     hwloc_bitmap_free(team->bound);
+    for (int rank = 0; rank < team->ranks && team->masks; rank++)
+        hwloc_bitmap_free(team->masks[rank]);
+    free(team->masks);
     if (team->topology)
         hwloc_topology_destroy(team->topology);
     free(team);
@@ -98,31 +214,26 @@ team_destroy(struct team *team)
 int
 team_cores(const struct team *team)
 {
-    return team->cores;
+    return audit_cores(&team->facts);
 }
 
 int
 team_own_cores(const struct team *team)
 {
-    return team->own_cores;
+    return masks_count_cores(team->topology, team->own);
 }
 
-/** CPUs of the node's physical cores [first, first + count). */
-static void
-select_cores(const struct team *team, int first, int count, hwloc_bitmap_t cpus)
+void
+team_describe(const struct team *team, const struct layout *layout, struct audit_facts *facts)
 {
-    hwloc_obj_type_t type =
-        hwloc_get_nbobjs_by_type(team->topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
-    hwloc_bitmap_zero(cpus);
-    int index = 0;
-    for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(team->topology, type, core)) != NULL;) {
-        if (!hwloc_bitmap_intersects(core->cpuset, team->node))
-            continue;
-        if (index >= first && index < first + count)
-            hwloc_bitmap_or(cpus, cpus, core->cpuset);
-        index++;
-    }
-    hwloc_bitmap_and(cpus, cpus, team->node);
+    struct masks_comparison comparison;
+    int active = layout->ranks < team->ranks ? layout->ranks : team->ranks;
+    masks_compare(team->topology, team->masks, active, layout->threads, &comparison);
+    *facts = team->facts;
+    facts->layout = *layout;
+    facts->narrow_ranks = comparison.narrow;
+    facts->narrow_cores = comparison.narrow_cores;
+    facts->overlapping_ranks = comparison.overlapping;
 }
 
 /** Bind each thread that the process has now, BLAS's pool among them. */
@@ -143,16 +254,29 @@ bind_threads(struct team *team)
     return failed;
 }
 
+/** Cores of a rank's own: not those that another program cannot leave, as long as there are enough others. */
+static void
+select_own_cores(struct team *team, int local_rank, const struct layout *layout)
+{
+    hwloc_bitmap_t offered = hwloc_bitmap_alloc();
+    hwloc_bitmap_from_ulongs(offered, MASK_WORDS, team->others.taken);
+    hwloc_bitmap_andnot(offered, team->node, offered);
+    if (masks_count_cores(team->topology, offered) < layout->ranks * layout->threads)
+        hwloc_bitmap_copy(offered, team->node);
+    masks_select_cores(team->topology, offered, local_rank * layout->threads, layout->threads, team->bound);
+    hwloc_bitmap_free(offered);
+}
+
 enum sheaf_status
 team_bind(struct team *team, int local_rank, const struct layout *layout, struct sheaf_error *error)
 {
-    int wanted = layout->ranks * layout->threads;
-    bool shared = wanted > team->cores || wanted > count_cores(team->topology, team->node);
+    // A quota, or a grant that confines nobody, names no cores: others with a quota of their own would choose the same ones.
+    bool shared = layout->ranks * layout->threads > team->facts.cores || team_cores(team) < team->facts.cores;
     // Parked ranks sleep: where they may run does not matter, and they must not hold a core that others were given.
     if (shared || local_rank >= layout->ranks)
         hwloc_bitmap_copy(team->bound, team->node);
     else
-        select_cores(team, local_rank * layout->threads, layout->threads, team->bound);
+        select_own_cores(team, local_rank, layout);
     if (bind_threads(team) < 0)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "cannot bind threads to their cores: %s", strerror(errno));
     return SHEAF_OK;
@@ -170,24 +294,4 @@ team_format_binding(const struct team *team, char *text, int bytes)
 {
     if (hwloc_bitmap_list_snprintf(text, (size_t)bytes, team->bound) <= 0)
         snprintf(text, (size_t)bytes, "none");
-}
-
-void
-team_audit(const struct team *team, const struct layout *layout, const char *host, char *text)
-{
-    int wanted = layout->ranks * layout->threads;
-    int machine = hwloc_bitmap_weight(hwloc_topology_get_complete_cpuset(team->topology));
-    int offered = hwloc_bitmap_weight(team->node);
-    text[0] = '\0';
-    if (wanted > team->cores)
-        snprintf(text, TEAM_TEXT_BYTES,
-                 "%s: layout %dx%d wants %d cores, there are %d%s: its ranks share them all, and will be slower than "
-                 "with fewer",
-                 host, layout->ranks, layout->threads, wanted, team->cores,
-                 team->quota > 0 && team->quota < offered ? " (the cgroup's CPU quota)" : "");
-    else if (offered < machine && wanted >= team->cores && !getenv("SLURM_JOB_ID")) // a job gets what it asked for
-        snprintf(text, TEAM_TEXT_BYTES,
-                 "%s: the launcher gave these ranks %d of the machine's %d CPUs; to use all: mpirun --bind-to none, or "
-                 "#SBATCH --cpus-per-task",
-                 host, offered, machine);
 }

@@ -5,25 +5,25 @@
 #ifndef SHEAF_TEAM_H
 #define SHEAF_TEAM_H
 
+#include "audit.h"
 #include "comm.h"
 #include "layout.h"
 
 #include <sched.h>
 
-enum { TEAM_TEXT_BYTES = 4096 };
-
 /** Cores, as one rank finds them. */
 struct team;
 
 /**
- * Look at the node: the union of its ranks' affinity masks, in physical cores, cut by the cgroup's quota.
- * Collective over the node.
- * @param[in] comm  NULL: this process alone, without MPI
+ * Look at the node: its cores, its ranks' affinity masks, cgroups' quota, Slurm's grant, BLAS, and who else computes here.
+ * Collective.
+ * @param[in]  comm  NULL: this process alone, without MPI
+ * @param[out] out   team_destroy frees it, also where this fails
  */
 enum sheaf_status team_survey(struct comm *comm, struct team **out, struct sheaf_error *error);
 void team_destroy(struct team *team);
 
-/** Cores that the node offers to all its ranks together. */
+/** Cores that the node offers to all its ranks together: physical ones, cut by the quota and by the grant. */
 int team_cores(const struct team *team);
 
 /** Cores that this rank alone may use as it was started (for `sheaf info` without a launcher). */
@@ -31,7 +31,7 @@ int team_own_cores(const struct team *team);
 
 /**
  * Bind every thread of this process to its own cores: rank r of a layout gets cores r*T to r*T + T - 1. Where R x T passes the
- * cores, all ranks share them all. Threads that are created later inherit the binding. Not collective.
+ * cores, or nothing says which of them are this job's, all ranks share them all. Threads that are created later inherit the binding. Not collective.
  */
 enum sheaf_status team_bind(struct team *team, int local_rank, const struct layout *layout, struct sheaf_error *error);
 
@@ -42,9 +42,9 @@ bool team_node_cpus(const struct team *team, cpu_set_t *cpus);
 void team_format_binding(const struct team *team, char *text, int bytes);
 
 /**
- * What users should know about cores and layout: a warning, or "".
- * @param[out] text  one line, TEAM_TEXT_BYTES
+ * What a layout is audited from; the caller adds what of it depends on options and kernel (`layout_asked`, `blas_width`).
+ * Alike on all ranks of the node.
  */
-void team_audit(const struct team *team, const struct layout *layout, const char *host, char *text);
+void team_describe(const struct team *team, const struct layout *layout, struct audit_facts *facts);
 
 #endif
