@@ -10,11 +10,12 @@ static const enum sheaf_task_status failure_of[COMPACT_OPERATION_COUNT] = {
     [COMPACT_SOLVE] = SHEAF_TASK_SINGULAR,
     [COMPACT_CHOLESKY] = SHEAF_TASK_NOT_POSITIVE_DEFINITE,
     [COMPACT_PIVOTS] = SHEAF_TASK_SINGULAR,
+    [COMPACT_MATMUL] = SHEAF_TASK_KERNEL_FAILED, /* never */
 };
 
 /* As many tasks as a vector has lanes. Lanes behind the batch's last task repeat its inputs. */
 struct compact_group {
-    int64_t m, n;
+    int64_t m, n, k;
     enum sheaf_task_status failure;
     const void *a[COMPACT_GREATEST_LANES], *b[COMPACT_GREATEST_LANES];
     void *x[COMPACT_GREATEST_LANES]; /* NULL: not wanted */
@@ -93,26 +94,45 @@ static const struct compact_code *const code_of_level[VECTOR_LEVEL_COUNT][SHEAF_
 };
 
 /*
- * The greatest sizes, by type: to there, on one core of a CPU with AVX-512, some 3 times as fast as LAPACK or more (2 with
- * AVX2), by tests/bench/tiny.c. A part of the results' meaning, for they tell which bits come out: not to be tuned by CPU.
+ * The greatest extents, by type: to there, on one core of a CPU with AVX-512, some 3 times as fast as LAPACK or more (2 with
+ * AVX2), and products, which BLAS does better at, 2 to 3 times; by tests/bench/tiny.c. A part of the results' meaning, for
+ * they tell which bits come out: not to be tuned by CPU.
  */
-static const int64_t greatest_size[SHEAF_TYPE_COUNT] = {
+static const int64_t greatest_extent[SHEAF_TYPE_COUNT] = {
     [SHEAF_F32] = 32, [SHEAF_F64] = 32, [SHEAF_C64] = 32, [SHEAF_C128] = 16};
+static const int64_t greatest_product_extent[SHEAF_TYPE_COUNT] = {
+    [SHEAF_F32] = 8, [SHEAF_F64] = 6, [SHEAF_C64] = 6, [SHEAF_C128] = 4};
+
+static bool
+has_b(const struct compact *compact)
+{
+    return compact->operation == COMPACT_SOLVE || compact->operation == COMPACT_MATMUL;
+}
 
 bool
 compact_applies(const struct compact *compact)
 {
-    if ((unsigned)compact->type >= SHEAF_TYPE_COUNT || compact->m < 1 || compact->m > greatest_size[compact->type])
+    const bool is_product = compact->operation == COMPACT_MATMUL;
+    if ((unsigned)compact->type >= SHEAF_TYPE_COUNT)
         return false;
-    return compact->operation != COMPACT_SOLVE || (compact->n >= 1 && compact->n <= greatest_size[compact->type]);
+    const int64_t greatest = (is_product ? greatest_product_extent : greatest_extent)[compact->type];
+    return compact->m >= 1 && compact->m <= greatest &&
+           (!has_b(compact) || (compact->n >= 1 && compact->n <= greatest)) &&
+           (!is_product || (compact->k >= 1 && compact->k <= greatest));
 }
 
 int64_t
 compact_workspace_bytes(const struct compact *compact)
 {
-    const int64_t m = compact->m, n = compact->operation == COMPACT_SOLVE ? compact->n : 0;
+    const int64_t m = compact->m, n = has_b(compact) ? compact->n : 0, k = compact->k;
     const size_t size = sheaf_type_size(compact->type);
     int64_t bytes = 0;
+    if (compact->operation == COMPACT_MATMUL) {
+        /* A, B and C of every lane; then one C. */
+        (void)workspace_reserve(&bytes, (m * k + k * n + m * n) * COMPACT_GREATEST_LANES, size);
+        (void)workspace_reserve(&bytes, m * n, size);
+        return bytes;
+    }
     /* A, X, a column, and the pivots, of every lane; then the largest result of one. */
     (void)workspace_reserve(&bytes, (m * compact_stride(m) + m * n + m) * COMPACT_GREATEST_LANES, size);
     (void)workspace_reserve(&bytes, m * COMPACT_GREATEST_LANES, sizeof(int64_t));
@@ -129,11 +149,13 @@ run_group(const struct compact_code *code, const struct compact *compact, const 
         const bool is_task = first + lane < batch->count;
         const int64_t task = is_task ? first + lane : batch->count - 1;
         group->a[lane] = batch_input(batch, 0, task);
-        group->b[lane] = compact->operation == COMPACT_SOLVE ? batch_input(batch, 1, task) : NULL;
+        group->b[lane] = has_b(compact) ? batch_input(batch, 1, task) : NULL;
         group->x[lane] = is_task ? batch_output(batch, 0, task) : NULL;
         group->b_is_finite[lane] = true;
-        if (!group->factored)
+        if (!group->factored) {
+            group->a_is_finite[lane] = true;
             group->info[lane] = 0;
+        }
     }
     code->run[compact->operation](group);
     for (int lane = 0; lane < code->lanes && first + lane < batch->count; lane++) {
@@ -158,7 +180,8 @@ compact_run_with(enum vector_level level, const struct compact *compact, const s
 {
     const struct compact_code *code = NULL;
     struct compact_group group = {.m = compact->m,
-                                  .n = compact->operation == COMPACT_SOLVE ? compact->n : 0,
+                                  .n = has_b(compact) ? compact->n : 0,
+                                  .k = compact->operation == COMPACT_MATMUL ? compact->k : 0,
                                   .failure = failure_of[compact->operation],
                                   .workspace = batch->workspace};
     for (int64_t first = 0; first < batch->count; first += code->lanes) {
@@ -166,7 +189,7 @@ compact_run_with(enum vector_level level, const struct compact *compact, const s
             code = find_code(level, compact->type, batch->count - first);
         run_group(code, compact, batch, &group, first);
         /* A matrix that all tasks share is factored once a batch. */
-        group.factored = batch->input_strides[0] == 0;
+        group.factored = compact->operation == COMPACT_SOLVE && batch->input_strides[0] == 0;
     }
 }
 

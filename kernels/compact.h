@@ -19,20 +19,21 @@ enum compact_operation {
     COMPACT_SOLVE = 1,    /**< (m,m),(m,n)->(m,n): X with A X = B */
     COMPACT_CHOLESKY = 2, /**< (m,m)->(m,m): the lower factor, zeros above it */
     COMPACT_PIVOTS = 3,   /**< (m,m)->(m): numbers whose product is the determinant */
-    COMPACT_OPERATION_COUNT = 4
+    COMPACT_MATMUL = 4,   /**< (m,k),(k,n)->(m,n): the product; NaN and infinity are numbers as any */
+    COMPACT_OPERATION_COUNT = 5
 };
 
 /** An operation on matrices of one type and size. */
 struct compact {
     enum compact_operation operation;
     enum sheaf_type type;
-    int64_t m, n; /**< n: right-hand sides, for COMPACT_SOLVE only */
+    int64_t m, n, k; /**< n: for COMPACT_SOLVE and COMPACT_MATMUL; k: for COMPACT_MATMUL */
 };
 
 /** The most tasks that are computed at a time, on any CPU. */
 enum { COMPACT_GREATEST_LANES = 16 };
 
-/** @return whether matrices of this size belong here; else to LAPACK. The same on every CPU */
+/** @return whether matrices of this size belong here; else to LAPACK or BLAS. The same on every CPU */
 bool compact_applies(const struct compact *compact);
 
 /** @return bytes of workspace, for any number of tasks */
@@ -41,7 +42,7 @@ int64_t compact_workspace_bytes(const struct compact *compact);
 /**
  * Compute a batch where compact_applies; its workspace has compact_workspace_bytes. Sets every task's status and info: that
  * of the first zero pivot, or of the first leading minor that is not positive, from 1, as LAPACK. The output of a task
- * that fails is not written.
+ * that fails is not written. A product never fails.
  */
 void compact_run(const struct compact *compact, const struct sheaf_batch *batch);
 

@@ -388,12 +388,31 @@ COMPACT_NAME(cholesky)(struct compact_group *group)
     COMPACT_NAME(unpack)(group, a, stride, m, m, work.scrap);
 }
 
+/* C = A B row by row: 0 - (-A) B, which rounds as the sum of products does. */
+COMPACT_TARGET static void
+COMPACT_NAME(matmul)(struct compact_group *group)
+{
+    const int64_t m = group->m, n = group->n, terms = group->k;
+    NUMBER *a = group->workspace, *b = a + m * terms, *c = b + terms * n;
+    (void)COMPACT_NAME(pack)(group->a, m, terms, a, terms);
+    (void)COMPACT_NAME(pack)(group->b, terms, n, b, n);
+    for (int64_t i = 0; i < m * terms; i++)
+        a[i] = COMPACT_NAME(times_real)(a[i], (VECTOR){0} - 1);
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = 0; j < n; j++)
+            c[i * n + j] = COMPACT_NAME(of_real)((VECTOR){0});
+        COMPACT_NAME(subtract)(c + i * n, n, b, n, a + i * terms, terms);
+    }
+    COMPACT_NAME(unpack)(group, c, n, m, n, c + m * n);
+}
+
 static const struct compact_code COMPACT_NAME(code) = {
     .lanes = LANES,
     .run = {[COMPACT_INV] = COMPACT_NAME(inv),
             [COMPACT_SOLVE] = COMPACT_NAME(solve),
             [COMPACT_CHOLESKY] = COMPACT_NAME(cholesky),
-            [COMPACT_PIVOTS] = COMPACT_NAME(pivots)},
+            [COMPACT_PIVOTS] = COMPACT_NAME(pivots),
+            [COMPACT_MATMUL] = COMPACT_NAME(matmul)},
 };
 
 #undef WORK

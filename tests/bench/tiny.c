@@ -6,6 +6,7 @@
  */
 #include "blas.h"
 #include "compact.h"
+#include "gemm.h"
 #include "lapack.h"
 
 #include <stdio.h>
@@ -14,10 +15,10 @@
 
 enum { GREATEST_REPEATS = 1001, METHODS = 1 + VECTOR_LEVEL_COUNT };
 
-static const char *const operation_names[] = {"inv", "solve1", "solve", "cholesky", "pivots"};
-enum { INV, SOLVE1, SOLVE, CHOLESKY, PIVOTS, OPERATIONS };
-static const enum compact_operation compact_of[] = {COMPACT_INV, COMPACT_SOLVE, COMPACT_SOLVE, COMPACT_CHOLESKY,
-                                                    COMPACT_PIVOTS};
+static const char *const operation_names[] = {"inv", "solve1", "solve", "cholesky", "pivots", "matmul"};
+enum { INV, SOLVE1, SOLVE, CHOLESKY, PIVOTS, MATMUL, OPERATIONS };
+static const enum compact_operation compact_of[] = {COMPACT_INV,      COMPACT_SOLVE,  COMPACT_SOLVE,
+                                                    COMPACT_CHOLESKY, COMPACT_PIVOTS, COMPACT_MATMUL};
 
 static const struct routines {
     lapack_getrf *getrf;
@@ -55,6 +56,10 @@ run_lapack(const struct subject *subject, const char *a, const char *b, char *x)
     const struct routines *routines = &routines_of_type[subject->compact.type];
     const int m = (int)subject->compact.m, n = (int)subject->compact.n, lwork = 64 * m;
     int pivots[64], info = 0;
+    if (subject->operation == MATMUL) {
+        gemm_find(subject->compact.type)(m, n, m, a, b, x);
+        return 0;
+    }
     char *matrix = subject->operation == INV || subject->operation == CHOLESKY ? x : subject->scratch;
     memcpy(matrix, a, subject->matrix_bytes);
     if (subject->operation == CHOLESKY) {
@@ -148,9 +153,9 @@ static bool
 run(int operation, enum sheaf_type type, int64_t m, size_t bytes, int repeats)
 {
     struct subject subject = {.operation = operation,
-                              .compact = {.operation = compact_of[operation], .type = type, .m = m, .n = 0}};
-    if (operation == SOLVE || operation == SOLVE1)
-        subject.compact.n = operation == SOLVE ? m : 1;
+                              .compact = {.operation = compact_of[operation], .type = type, .m = m, .n = 0, .k = m}};
+    if (operation == SOLVE || operation == SOLVE1 || operation == MATMUL)
+        subject.compact.n = operation == SOLVE1 ? 1 : m;
     subject.matrix_bytes = (size_t)(m * m) * sheaf_type_size(type);
     subject.side_bytes = (size_t)(m * subject.compact.n) * sheaf_type_size(type);
     subject.result_bytes = operation == PIVOTS     ? (size_t)m * sheaf_type_size(type)

@@ -64,12 +64,12 @@ static void
 create(struct runs *runs, enum compact_operation operation, enum sheaf_type type, int64_t m, int64_t n)
 {
     uint64_t state = 1;
-    runs->compact = (struct compact){operation, type, m, n};
+    runs->compact = (struct compact){operation, type, m, n, .k = m};
     runs->a_bytes = (size_t)(m * m) * sheaf_type_size(type);
     runs->b_bytes = (size_t)(m * n) * sheaf_type_size(type);
-    runs->x_bytes = operation == COMPACT_SOLVE    ? runs->b_bytes
-                    : operation == COMPACT_PIVOTS ? (size_t)m * sheaf_type_size(type)
-                                                  : runs->a_bytes;
+    runs->x_bytes = operation == COMPACT_SOLVE || operation == COMPACT_MATMUL ? runs->b_bytes
+                    : operation == COMPACT_PIVOTS                             ? (size_t)m * sheaf_type_size(type)
+                                                                              : runs->a_bytes;
     runs->a = allocate(TASKS * runs->a_bytes);
     runs->b = allocate(TASKS * runs->b_bytes);
     runs->x = allocate(TASKS * runs->x_bytes);
@@ -141,7 +141,7 @@ static void
 failures_are_those_of_lapack(void **state)
 {
     (void)state;
-    for (int operation = 0; operation < OPERATIONS; operation++)
+    for (int operation = 0; operation < COMPACT_MATMUL; operation++)
         for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
             const bool cholesky = operation == COMPACT_CHOLESKY;
             struct runs runs;
@@ -164,23 +164,20 @@ static void
 small_matrices_are_taken_on(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        const int64_t greatest = fixture_types[t] == SHEAF_C128 ? 16 : 32;
+    static const int64_t greatest[] = {32, 32, 32, 16}, greatest_of_products[] = {8, 6, 6, 4};
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
         for (int operation = 0; operation < OPERATIONS; operation++) {
-            struct compact compact = {(enum compact_operation)operation, fixture_types[t], greatest, greatest};
-            assert_true(compact_applies(&compact));
-            compact.m = 1;
-            assert_true(compact_applies(&compact));
-            compact.m = greatest + 1;
-            assert_false(compact_applies(&compact));
-            compact.m = 0;
-            assert_false(compact_applies(&compact));
-            compact = (struct compact){(enum compact_operation)operation, SHEAF_I32, 3, 3};
-            assert_false(compact_applies(&compact));
+            const int64_t to = operation == COMPACT_MATMUL ? greatest_of_products[t] : greatest[t];
+            const bool has_n = operation == COMPACT_SOLVE || operation == COMPACT_MATMUL;
+            const enum compact_operation which = (enum compact_operation)operation;
+            for (int64_t m = 0; m <= to + 1; m++)
+                assert_true(compact_applies(&(struct compact){which, fixture_types[t], m, to, to}) ==
+                            (m >= 1 && m <= to));
+            assert_true(compact_applies(&(struct compact){which, fixture_types[t], 1, to + 1, 1}) == !has_n);
+            assert_true(compact_applies(&(struct compact){which, fixture_types[t], 1, 1, to + 1}) ==
+                        (operation != COMPACT_MATMUL));
+            assert_false(compact_applies(&(struct compact){which, SHEAF_I32, 3, 3, 3}));
         }
-        struct compact wide = {COMPACT_SOLVE, fixture_types[t], 3, greatest + 1};
-        assert_false(compact_applies(&wide));
-    }
 }
 
 int

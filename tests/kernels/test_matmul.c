@@ -4,6 +4,7 @@
 #include "list.h"
 
 #include <limits.h>
+#include <math.h>
 
 /* How many elements of a task's product lie outside the derived bound, against a triple loop in long double. */
 static int64_t
@@ -128,14 +129,48 @@ splits_give_the_same_bits(void **state)
     }
 }
 
+/*
+ * Tiny matrices are multiplied several at a time: at every count each task gets its own product, also beside numbers that are
+ * not finite, which spread in their own task.
+ */
+static void
+tiny_matrices_do_not_disturb_each_other(void **state)
+{
+    enum { COUNT = 40 };
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (int64_t m = 1; m <= 9; m++) {
+            struct fixture fixture;
+            create(&fixture, fixture_types[t], m, 1 + (m * 5) % 9, 1 + (m * 7) % 8, COUNT);
+            for (int64_t task = 3; task < COUNT; task += 7)
+                fixture_set(fixture_types[t], fixture.inputs[0] + (size_t)task * fixture.input_bytes[0], 0,
+                            (long double)INFINITY);
+            fixture_check_counts(&fixture);
+            for (int64_t task = 0; task < COUNT; task++) {
+                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
+                if (task % 7 != 3)
+                    assert_int_equal(count_wrong(&fixture, task), 0);
+                else
+                    assert_true(isfinite(creall(fixture_get(fixture_types[t], fixture_output(&fixture, 0, task), 0))) ==
+                                0);
+            }
+            fixture_destroy(&fixture);
+        }
+    }
+}
+
 static void
 shared_operands_give_the_same_bits(void **state)
 {
     struct sheaf_shape shapes[] = {fixture_matrix(7, 65), fixture_matrix(65, 3)};
+    struct sheaf_shape tiny[] = {fixture_matrix(4, 2), fixture_matrix(2, 3)};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
-        for (uint32_t shared = 1; shared < 4; shared++)
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        for (uint32_t shared = 1; shared < 4; shared++) {
             fixture_check_shared(kernel_find("matmul"), fixture_types[t], shapes, 2, shared);
+            fixture_check_shared(kernel_find("matmul"), fixture_types[t], tiny, 2, shared);
+        }
+    }
 }
 
 static void
@@ -179,6 +214,7 @@ main(void)
         cmocka_unit_test(a_known_product_is_exact),
         cmocka_unit_test(two_threads_are_within_the_bound),
         cmocka_unit_test(splits_give_the_same_bits),
+        cmocka_unit_test(tiny_matrices_do_not_disturb_each_other),
         cmocka_unit_test(shared_operands_give_the_same_bits),
         cmocka_unit_test(costs_are_nominal),
         cmocka_unit_test(a_problem_that_was_never_matched_is_refused),
