@@ -3,6 +3,7 @@
 #include "file.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum sheaf_status
 store_reading_fail(const struct store_reading *reading, const char *what)
@@ -181,14 +182,16 @@ find_tables(struct store_reading *reading)
         [STORE_STATUS] = map->tasks, [STORE_INFO] = map->tasks,    [STORE_CHUNKS] = map->chunks,
         [STORE_RUNS] = RECORD_RUNS,  [STORE_HOSTS] = RECORD_HOSTS, [STORE_MARKS] = RECORD_HOSTS,
         [STORE_COMMAND] = -1,        [STORE_OUTPUTS] = -1,         [STORE_OPERANDS] = -1,
-        [STORE_CLASSES] = -1,
+        [STORE_CLASSES] = -1,        [STORE_ORDER] = map->tasks,   [STORE_NAMES] = -1,
     };
 
     for (int i = 0; i < STORE_ORDER && status == SHEAF_OK; i++)
         status = find_table(reading, (enum store_table)i, expected[i]);
-    reading->tables[STORE_ORDER].offset = -1;
-    if (status == SHEAF_OK && H5Lexists(reading->group, store_table_name(STORE_ORDER), H5P_DEFAULT) > 0)
-        status = find_table(reading, STORE_ORDER, map->tasks);
+    for (int i = STORE_ORDER; i < STORE_TABLE_COUNT; i++) {
+        reading->tables[i].offset = -1;
+        if (status == SHEAF_OK && H5Lexists(reading->group, store_table_name((enum store_table)i), H5P_DEFAULT) > 0)
+            status = find_table(reading, (enum store_table)i, expected[i]);
+    }
     map->status_offset = reading->tables[STORE_STATUS].offset;
     map->info_offset = reading->tables[STORE_INFO].offset;
     map->chunks_offset = reading->tables[STORE_CHUNKS].offset;
@@ -208,10 +211,9 @@ store_reading_open_group(const struct store_reading *reading, const char *path)
     return H5Gopen2(reading->file, path, H5P_DEFAULT);
 }
 
-enum sheaf_status
-store_reading_open(struct store_reading *reading)
+static enum sheaf_status
+open_hdf5(struct store_reading *reading)
 {
-    reading->file = reading->group = H5I_INVALID_HID;
     enum sheaf_status status =
         hdf5_guard_open(reading->summary->map.path, reading->path, &reading->file, reading->error);
     if (status != SHEAF_OK)
@@ -222,11 +224,7 @@ store_reading_open(struct store_reading *reading)
                             "%s: is HDF5, but no results file of Sheaf's: it has no /sheaf", reading->path);
     if (status == SHEAF_OK)
         status = read_attributes(reading);
-    if (status == SHEAF_OK)
-        status = find_tables(reading);
-    if (status != SHEAF_OK)
-        store_reading_close(reading);
-    return status;
+    return status == SHEAF_OK ? find_tables(reading) : status;
 }
 
 void
@@ -254,4 +252,187 @@ store_reading_table(const struct store_reading *reading, enum store_table table,
     *(void **)rows = bytes;
     return file_read(reading->descriptor, reading->path, reading->tables[table].offset, bytes,
                      (size_t)count * row_bytes, reading->error);
+}
+
+static enum sheaf_status
+take_operand(const struct store_reading *reading, struct store_operand_row *row, struct source_map *map)
+{
+    if (row->kind > SOURCE_SET || row->type >= SHEAF_TYPE_COUNT || row->file_type > SHEAF_TYPE_COUNT ||
+        row->lead_ndim > SHEAF_NDIM_MAX || row->core_ndim > SHEAF_NDIM_MAX ||
+        row->distribution >= GENERATE_DISTRIBUTION_COUNT)
+        return store_reading_fail(reading, "/sheaf/operands");
+    row->text[sizeof row->text - 1] = row->path[sizeof row->path - 1] = row->dataset[sizeof row->dataset - 1] = '\0';
+    strcpy(map->text, row->text);
+    strcpy(map->path, row->path);
+    strcpy(map->dataset, row->dataset);
+    map->kind = (enum source_kind)row->kind;
+    map->shared = row->shared != 0;
+    map->countless = map->kind == SOURCE_GENERATED && !map->shared && row->lead_ndim == 0;
+    map->array.type = (enum sheaf_type)row->type;
+    map->file_type = row->file_type ? (enum sheaf_type)(row->file_type - 1) : map->array.type;
+    map->swapped = row->swapped != 0;
+    map->slice_first = row->slice_first;
+    map->slice_step = row->slice_step ? row->slice_step : 1;
+    map->array.lead.ndim = (int32_t)row->lead_ndim;
+    map->array.core.ndim = (int32_t)row->core_ndim;
+    memcpy(map->array.lead.extent, row->lead, sizeof row->lead);
+    memcpy(map->array.core.extent, row->core, sizeof row->core);
+    map->offset = row->offset;
+    map->generate = (struct generate_spec){.distribution = (enum generate_distribution)row->distribution,
+                                           .type = map->file_type,
+                                           .seed = row->seed,
+                                           .operand = row->operand};
+    map->file_bytes = row->file_bytes;
+    map->file_mtime = row->file_mtime;
+    map->fingerprint = row->fingerprint;
+    if (!sheaf_shape_bytes(&map->array.core, map->array.type, &map->task_bytes))
+        return store_reading_fail(reading, "/sheaf/operands");
+    map->uneven = map->kind == SOURCE_SET && map->task_bytes == 0;
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+read_operands(struct store_reading *reading)
+{
+    struct store_summary *summary = reading->summary;
+    struct store_operand_row *rows = NULL;
+
+    enum sheaf_status status = store_reading_table(reading, STORE_OPERANDS, 1 << 16, &rows);
+    if (status == SHEAF_OK) {
+        int64_t count = reading->tables[STORE_OPERANDS].rows;
+        summary->operands = calloc((size_t)count + 1, sizeof *summary->operands);
+        if (!summary->operands)
+            status = sheaf_fail(reading->error, SHEAF_NO_RESOURCES, "%s: no memory to read it", reading->path);
+        for (int64_t i = 0; i < count && status == SHEAF_OK; i++)
+            status = take_operand(reading, &rows[i], &summary->operands[i]);
+        summary->operand_count = status == SHEAF_OK ? (int)count : 0;
+    }
+    free(rows);
+    return status;
+}
+
+/*
+ * One dataset for all tasks. `sheaf make` writes one output an operand, which is shared where the operand is; elsewhere
+ * outputs have the lead.
+ */
+static enum sheaf_status
+take_stacked(const struct store_reading *reading, const char *path, int index)
+{
+    struct store_summary *summary = reading->summary;
+    struct store_map *map = &summary->map;
+    struct store_output *output = &map->outputs[index];
+    struct store_found place;
+
+    enum sheaf_status status = store_reading_find(reading, path, &place);
+    if (status != SHEAF_OK)
+        return status;
+    output->shared = strcmp(summary->program, "sheaf make") == 0 && index < summary->operand_count &&
+                     summary->operands[index].shared;
+    int lead = output->shared ? 0 : summary->lead.ndim;
+    if (!place.typed || place.ndim < lead || place.ndim - lead > SHEAF_NDIM_MAX ||
+        memcmp(place.extent, summary->lead.extent, (size_t)lead * sizeof *place.extent) != 0)
+        return store_reading_fail(reading, path);
+    output->array.type = place.type;
+    output->array.lead.ndim = lead;
+    output->array.core.ndim = place.ndim - lead;
+    memcpy(output->array.lead.extent, place.extent, (size_t)lead * sizeof *place.extent);
+    memcpy(output->array.core.extent, place.extent + lead, (size_t)(place.ndim - lead) * sizeof *place.extent);
+    map->output_offsets[index] = place.offset;
+    if (!sheaf_shape_bytes(&output->array.core, place.type, &map->output_task_bytes[index]))
+        return store_reading_fail(reading, path);
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+take_output(struct store_reading *reading, const char *name, int index)
+{
+    struct store_map *map = &reading->summary->map;
+    struct store_output *output = &map->outputs[index];
+    char path[STORE_NAME_BYTES + 1];
+
+    if (strlen(name) >= sizeof output->name)
+        return store_reading_fail(reading, "/sheaf/outputs");
+    strcpy(output->name, name);
+    snprintf(path, sizeof path, "/%s", name);
+    map->output_count = index + 1;
+    hid_t group = store_reading_open_group(reading, path);
+    if (group < 0)
+        return take_stacked(reading, path, index);
+    H5Gclose(group);
+    output->grouped = true;
+    output->array.lead = reading->summary->lead;
+    map->output_offsets[index] = -1;
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+read_outputs(struct store_reading *reading)
+{
+    char *names = NULL;
+    int count = 0;
+
+    enum sheaf_status status =
+        store_reading_table(reading, STORE_OUTPUTS, STORE_OUTPUTS_MAX * STORE_NAME_BYTES, &names);
+    for (int64_t at = 0; status == SHEAF_OK && at < reading->tables[STORE_OUTPUTS].rows;) {
+        if (count == STORE_OUTPUTS_MAX)
+            status = store_reading_fail(reading, "/sheaf/outputs");
+        else
+            status = take_output(reading, names + at, count++);
+        at += (int64_t)strlen(names + at) + 1;
+    }
+    free(names);
+    return status;
+}
+
+static enum sheaf_status
+examine_file(struct store_reading *reading, const char *path)
+{
+    struct store_map *map = &reading->summary->map;
+    struct file_system system;
+    struct stat about;
+
+    enum sheaf_status status = file_open_read(path, path, &reading->descriptor, &about, reading->error);
+    if (status == SHEAF_OK)
+        status = file_system_of_open(reading->descriptor, path, &system, reading->error);
+    if (status != SHEAF_OK)
+        return status;
+    char *absolute = realpath(path, NULL);
+    if (!absolute || strlen(absolute) >= sizeof map->path) {
+        free(absolute);
+        return sheaf_fail(reading->error, SHEAF_NO_INPUT, "%s: its path cannot be resolved, or is too long", path);
+    }
+    strcpy(map->path, absolute);
+    free(absolute);
+    reading->file_bytes = map->bytes = about.st_size;
+    map->in_memory = system.in_memory;
+    map->on_nfs = system.on_nfs;
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+store_reading_start(struct store_reading *reading, const char *path, struct store_summary *summary,
+                    struct sheaf_error *error)
+{
+    memset(summary, 0, sizeof *summary);
+    *reading = (struct store_reading){.path = path,
+                                      .descriptor = -1,
+                                      .file = H5I_INVALID_HID,
+                                      .group = H5I_INVALID_HID,
+                                      .summary = summary,
+                                      .error = error};
+    enum sheaf_status status = examine_file(reading, path);
+    if (status == SHEAF_OK)
+        status = open_hdf5(reading);
+    if (status == SHEAF_OK)
+        status = read_operands(reading);
+    return status == SHEAF_OK ? read_outputs(reading) : status;
+}
+
+void
+store_reading_end(struct store_reading *reading)
+{
+    store_reading_close(reading);
+    if (reading->descriptor >= 0)
+        close(reading->descriptor);
+    reading->descriptor = -1;
 }

@@ -36,11 +36,20 @@ struct store_reading {
 /** Fail with SHEAF_BAD_DATA. @param[in] what  is missing or wrong */
 enum sheaf_status store_reading_fail(const struct store_reading *reading, const char *what);
 
-/** Open the file in the library, read /sheaf's attributes into the summary, find all tables. */
-enum sheaf_status store_reading_open(struct store_reading *reading);
+/**
+ * Open a results file, here and in the library; read what is fixed in it: attributes, operands, outputs, where the tables lie.
+ * @param[out] reading  store_reading_end is the caller's, also after a failure; keeps `path`, `summary` and `error`
+ * @param[out] summary  its map, texts, numbers, lead and operands; store_summary_free is the caller's, also after a failure
+ * @return SHEAF_OK; SHEAF_NO_INPUT; SHEAF_BAD_DATA
+ */
+enum sheaf_status store_reading_start(struct store_reading *reading, const char *path, struct store_summary *summary,
+                                      struct sheaf_error *error);
 
-/** Close it in the library. */
+/** Close it in the library only; again is a no-op. */
 void store_reading_close(struct store_reading *reading);
+
+/** Close it. */
+void store_reading_end(struct store_reading *reading);
 
 /** Open a group, reached by no link that leads elsewhere. @return H5Gclose is the caller's; negative: no such group */
 hid_t store_reading_open_group(const struct store_reading *reading, const char *path);
