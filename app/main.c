@@ -5,6 +5,7 @@
 #include "number.h"
 #include "options.h"
 #include "run.h"
+#include "verify.h"
 
 #include <stdio.h>
 
@@ -29,18 +30,31 @@ complain(const struct sheaf_error *error)
     return (int)error->status;
 }
 
-/** Commands that one process does alone. */
+/** What a command does that one process does alone; NULL for the others. */
+static enum sheaf_status (*find_alone(enum command command))(const struct options *, struct sheaf_error *)
+{
+    static const struct {
+        enum command command;
+        enum sheaf_status (*run)(const struct options *, struct sheaf_error *);
+    } rows[] = {{COMMAND_INFO, info_command}, {COMMAND_VERIFY, verify_command}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].command == command)
+            return rows[i].run;
+    return NULL;
+}
+
 static int
 run_alone(const struct options *options)
 {
     struct sheaf_error error = {SHEAF_OK, ""};
+    int code = SHEAF_OK;
     if (options->version)
         printf("sheaf %s\n", SHEAF_VERSION);
     else if (options->help)
         options_print_help(options->command, stdout);
-    else if (info_command(options, &error))
-        return complain(&error);
-    return fflush(stdout) == 0 ? SHEAF_OK : SHEAF_IO_ERROR;
+    else if (find_alone(options->command)(options, &error))
+        code = complain(&error);
+    return fflush(stdout) == 0 || code ? code : SHEAF_IO_ERROR;
 }
 
 /** Commands that all ranks do together. */
@@ -68,7 +82,7 @@ main(int argument_count, char **arguments)
     bool first = launcher_rank() == 0;
     if (options_parse(argument_count, arguments, &options, &error))
         return first ? complain(&error) : SHEAF_OK;
-    if (options.help || options.version || options.command == COMMAND_INFO)
+    if (options.help || options.version || find_alone(options.command))
         return first ? run_alone(&options) : SHEAF_OK;
     return run_together(&options, &argument_count, &arguments);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 64, KEY_BASE = 1000, COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO };
+enum { OPTIONS_MAX = 64, KEY_BASE = 1000, COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY };
 
 #define FIELD(name) offsetof(struct options, name)
 
@@ -84,6 +84,15 @@ static const struct command_text {
     {COMMAND_INFO, "info", "[FILE.h5|KERNEL]",
      "Show the kernels and this node; or one kernel; or what a results file holds.\v"
      "  sheaf info\n  sheaf info matmul\n  sheaf info products.h5"},
+    {COMMAND_VERIFY, "verify", "FILE.h5",
+     "Read all that is committed to a results file again, and compare it with its checksums.\v"
+     "Names each chunk and its tasks whose record, results, status or info are not as they were committed, and exits "
+     "with "
+     "1. "
+     "Tasks that are not committed yet are counted only: a run may be writing the file. Outputs that sheaf make wrote "
+     "as "
+     "shared have no checksum.\n\n"
+     "  sheaf verify products.h5"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -231,7 +240,14 @@ parse_without_command(const char *word, struct options *options, struct sheaf_er
     options->version = word && (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0);
     if (options->help || options->version)
         return SHEAF_OK;
-    return sheaf_fail(error, SHEAF_USAGE, "no command \"%s\"; there are run, make and info (sheaf --help)", word);
+    char names[128] = "";
+    for (int i = 0, used = 0; i < COMMANDS; i++)
+        used += snprintf(names + used, sizeof names - (size_t)used, "%s%s",
+                         i == 0             ? ""
+                         : i < COMMANDS - 1 ? ", "
+                                            : " and ",
+                         commands[i].name);
+    return sheaf_fail(error, SHEAF_USAGE, "no command \"%s\"; there are %s (sheaf --help)", word, names);
 }
 
 /** The row that an argument like "--count=3", "--cou" or "-n3" names; *value is what follows in the same argument. */
@@ -329,10 +345,11 @@ print_program_help(FILE *stream)
                     "One matrix kernel over many independent inputs: spread over MPI ranks, each task computed with a\n"
                     "tunable number of BLAS threads, read from HDF5 and written to HDF5.\n\n");
     for (int i = 0; i < COMMANDS; i++)
-        fprintf(stream, "  sheaf %-4s %-24s %.*s\n", commands[i].name, commands[i].arguments,
+        fprintf(stream, "  sheaf %-6s %-24s %.*s\n", commands[i].name, commands[i].arguments,
                 (int)strcspn(commands[i].text, "\v"), commands[i].text);
     fprintf(stream, "\n  sheaf COMMAND --help shows its options; sheaf --version the version.\n\n"
-                    "Exit codes: 0 every task done, 1 some tasks failed, 64 usage, 65 bad data, 66 no input,\n"
+                    "Exit codes: 0 every task done, 1 some tasks failed or results are damaged, 64 usage, 65 bad data, "
+                    "66 no input,\n"
                     "70 a fault of Sheaf's, 71 not enough memory or --strict, 73 cannot create the output,\n"
                     "74 I/O error, 75 interrupted.\n");
 }

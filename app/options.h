@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum command { COMMAND_NONE = 0, COMMAND_RUN = 1, COMMAND_MAKE = 2, COMMAND_INFO = 4 };
+enum command { COMMAND_NONE = 0, COMMAND_RUN = 1, COMMAND_MAKE = 2, COMMAND_INFO = 4, COMMAND_VERIFY = 8 };
 
 /** In what order chunks are handed out. */
 enum options_order { ORDER_LONGEST = 0, ORDER_REVERSE = 1 };

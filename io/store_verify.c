@@ -278,6 +278,13 @@ is_zero(const void *bytes, size_t count)
     return i == count;
 }
 
+/* Of records as they lie in the file, whatever their fields mean. */
+static bool
+is_same(const void *a, const void *b, size_t count)
+{
+    return memcmp(a, b, count) == 0;
+}
+
 static void
 pause_a_moment(void)
 {
@@ -372,7 +379,7 @@ verify_chunk(struct verifying *verifying, int64_t chunk, struct record_chunk *re
         status = read_bytes(verifying, offset, record, sizeof *record, verifying->reading.error);
         if (status != SHEAF_OK)
             return status;
-        if (memcmp(&before, record, sizeof before) == 0) {
+        if (is_same(&before, record, sizeof before)) {
             tell_chunk(verifying, damage, reason.text[0] ? reason.text : NULL);
             return SHEAF_OK;
         }

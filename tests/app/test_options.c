@@ -1,12 +1,12 @@
 #include "app_test.h"
 #include "options.h"
 
-enum { WORDS = 64 };
+enum { WORDS = 64, COMMANDS = 4 };
 
 static struct sheaf_error error;
 static struct options options;
-static const enum command commands[] = {COMMAND_RUN, COMMAND_MAKE, COMMAND_INFO};
-static const char *const command_names[] = {"run", "make", "info"};
+static const enum command commands[] = {COMMAND_RUN, COMMAND_MAKE, COMMAND_INFO, COMMAND_VERIFY};
+static const char *const command_names[] = {"run", "make", "info", "verify"};
 
 /* Parse "run matmul -n 5" as the shell would; words live until the next call. "" is one empty word, written ''. */
 static enum sheaf_status
@@ -60,7 +60,7 @@ the_table_is_sound(void **state)
         const struct option_row *row = &rows[i];
         assert_true(row->name && *row->name && row->text && *row->text);
         assert_true(row->commands != 0 &&
-                    (row->commands & ~(unsigned)(COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO)) == 0);
+                    (row->commands & ~(unsigned)(COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY)) == 0);
         assert_true((row->kind == OPTION_FLAG) == (row->value == NULL));
         if (row->kind == OPTION_INTEGER || row->kind == OPTION_SIZE)
             assert_true(row->least < row->greatest);
@@ -102,7 +102,7 @@ help_lists_each_option_of_a_command_and_no_other(void **state)
     int count;
     const struct option_row *rows = options_table(&count);
     (void)state;
-    for (size_t c = 0; c < 3; c++) {
+    for (size_t c = 0; c < COMMANDS; c++) {
         const char *text = help_of(commands[c]);
         char usage[64];
         snprintf(usage, sizeof usage, "sheaf %s", command_names[c]);
@@ -123,7 +123,7 @@ help_without_a_command_lists_the_commands(void **state)
 {
     const char *text = help_of(COMMAND_NONE);
     (void)state;
-    for (size_t c = 0; c < 3; c++) {
+    for (size_t c = 0; c < COMMANDS; c++) {
         char line[64];
         snprintf(line, sizeof line, "sheaf %s", command_names[c]);
         assert_non_null(strstr(text, line));
@@ -283,7 +283,7 @@ every_option_takes_its_values_and_no_others(void **state)
     int count;
     const struct option_row *rows = options_table(&count);
     (void)state;
-    for (size_t c = 0; c < 3; c++)
+    for (size_t c = 0; c < COMMANDS; c++)
         for (int i = 0; i < count; i++) {
             char line[64];
             if (rows[i].commands & commands[c]) {
@@ -354,11 +354,11 @@ static void
 commands_are_known(void **state)
 {
     (void)state;
-    for (size_t c = 0; c < 3; c++) {
+    for (size_t c = 0; c < COMMANDS; c++) {
         test_ok(parse(command_names[c]), &error);
         assert_int_equal(options.command, commands[c]);
     }
-    expect_usage("rum", "no command \"rum\"; there are run, make and info (sheaf --help)");
+    expect_usage("rum", "no command \"rum\"; there are run, make, info and verify (sheaf --help)");
     expect_usage("-x", "no command \"-x\"");
     expect_usage("''", "no command \"\"");
 }
