@@ -17,6 +17,8 @@ static const int64_t heartbeat_ns = INT64_C(1000000000), missed_wake_ns = INT64_
 
 static struct fixture fixture;
 static struct sheaf_error error;
+/* $SHEAF_TEST_SEED: for looking longer than a test should take. */
+static uint64_t other_seeds;
 
 /* ---- calls of the project that are watched, or fail when they are told to ---- */
 
@@ -300,7 +302,7 @@ static void
 nodes_share_the_tasks(void **state)
 {
     static const int nodes[] = {1, 2, 3, 5};
-    uint64_t seed = 100;
+    uint64_t seed = other_seeds + 100;
     (void)state;
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
         for (int ranks = 1; ranks <= 3; ranks++)
@@ -317,7 +319,7 @@ static void
 there_may_be_fewer_chunks_than_nodes(void **state)
 {
     (void)state;
-    for (uint64_t seed = 200; seed < 212; seed++) {
+    for (uint64_t seed = other_seeds + 200; seed < other_seeds + 212; seed++) {
         struct shape shape = {.nodes = NODES, .ranks = 1 + (int)(seed % 2), .workers = 1, .seed = seed};
         vary(&shape);
         create_fixture(20 * (1 + (int64_t)(seed % 4)), seed, plain);
@@ -357,7 +359,8 @@ run_with_a_full_outbox(bool fails)
         [FIXTURE_CHUNK] = {.integer = 1 << 20}, [FIXTURE_FATAL] = {.real = -1}, [FIXTURE_NAP] = {.integer = 1000000}};
     bool filled = false;
     for (uint64_t i = 0; i < ROUNDS && !filled; i++) {
-        const struct shape shape = {.nodes = 2, .ranks = 2, .workers = 1, .seed = 300 + i, .delay_ns = 200000};
+        const struct shape shape = {
+            .nodes = 2, .ranks = 2, .workers = 1, .seed = other_seeds + 300 + i, .delay_ns = 200000};
         fixture_create(&fixture, &fixture_twice, (int64_t)CHUNKS * TASKS_EACH, texts, long_chunks);
         assert_int_equal(fixture.plan->chunks, CHUNKS);
         run_create(&shape);
@@ -396,7 +399,7 @@ many_short_chunks_are_committed(void **state)
     const union sheaf_parameter_value single[FIXTURE_PARAMETERS] = {
         [FIXTURE_CHUNK] = {.integer = 1}, [FIXTURE_FAIL_EVERY] = {.integer = 7}, [FIXTURE_FATAL] = {.real = -1}};
     (void)state;
-    for (uint64_t seed = 400; seed < 403; seed++) {
+    for (uint64_t seed = other_seeds + 400; seed < other_seeds + 403; seed++) {
         const struct shape shape = {.nodes = 3, .ranks = 2, .workers = 2, .seed = seed, .delay_ns = 4000000};
         create_fixture(TASKS, seed, single);
         assert_int_equal(fixture.plan->chunks, TASKS);
@@ -410,7 +413,7 @@ static void
 an_error_of_any_node_stops_all(void **state)
 {
     (void)state;
-    for (uint64_t seed = 500; seed < 512; seed++) {
+    for (uint64_t seed = other_seeds + 500; seed < other_seeds + 512; seed++) {
         struct shape shape = {.nodes = 2 + (int)(seed % 4), .ranks = 1 + (int)(seed % 2), .workers = 2, .seed = seed};
         vary(&shape);
         fixture_write_dataset("short.h5", TASKS, N);
@@ -435,7 +438,7 @@ a_stop_of_the_root_stops_all(void **state)
     const union sheaf_parameter_value slow[FIXTURE_PARAMETERS] = {
         [FIXTURE_CHUNK] = {.integer = 1}, [FIXTURE_FATAL] = {.real = -1}, [FIXTURE_NAP] = {.integer = 5000000}};
     (void)state;
-    for (uint64_t seed = 600; seed < 608; seed++) {
+    for (uint64_t seed = other_seeds + 600; seed < other_seeds + 608; seed++) {
         struct shape shape = {.nodes = 1 + (int)(seed % 4), .ranks = 1, .workers = 1, .seed = seed};
         vary(&shape);
         create_fixture(TASKS, seed, slow);
@@ -461,7 +464,7 @@ static void
 a_rank_without_threads_stops_all(void **state)
 {
     (void)state;
-    for (uint64_t seed = 700; seed < 712; seed++) {
+    for (uint64_t seed = other_seeds + 700; seed < other_seeds + 712; seed++) {
         struct shape shape = {.nodes = 3, .ranks = 2, .workers = 2, .seed = seed};
         vary(&shape);
         create_fixture(TASKS, seed, plain);
@@ -493,6 +496,8 @@ main(void)
         cmocka_unit_test(a_stop_of_the_root_stops_all),
         cmocka_unit_test(a_rank_without_threads_stops_all),
     };
+    const char *seed = getenv("SHEAF_TEST_SEED");
+    other_seeds = seed ? strtoull(seed, NULL, 10) : 0;
     alarm(100); /* nothing here may wait for ever */
     return cmocka_run_group_tests(tests, enter_with_dataset, test_leave_directory);
 }
