@@ -159,6 +159,60 @@ failures_are_those_of_lapack(void **state)
         }
 }
 
+/* The pivots of M = A^T, the first of equal ones taken, with the sign of the interchanges in front. @return info, as LAPACK's */
+static int32_t
+find_pivots(double a[4][4], double pivots[4])
+{
+    double sign = 1.0;
+    for (int k = 0; k < 4; k++) {
+        int row = k;
+        for (int i = k + 1; i < 4; i++)
+            row = fabs(a[k][i]) > fabs(a[k][row]) ? i : row;
+        if (a[k][row] == 0.0)
+            return k + 1;
+        for (int j = 0; j < 4; j++) {
+            const double kept = a[j][k];
+            a[j][k] = a[j][row];
+            a[j][row] = kept;
+        }
+        sign = row == k ? sign : -sign;
+        for (int i = k + 1; i < 4; i++)
+            for (int j = k + 1; j < 4; j++)
+                a[j][i] -= a[k][i] / a[k][k] * a[j][k];
+        pivots[k] = a[k][k];
+    }
+    pivots[0] *= sign;
+    return 0;
+}
+
+/* Matrices of 1 and -1, where most pivots are one of equal ones, and all steps are exact. */
+static void
+of_equal_pivots_the_first_is_taken(void **state)
+{
+    struct runs runs;
+    (void)state;
+    create(&runs, COMPACT_PIVOTS, SHEAF_F64, 4, 1);
+    for (int64_t i = 0; i < TASKS * 16; i++)
+        ((double *)runs.a)[i] = (i * 2654435761) >> 13 & 1 ? 1.0 : -1.0;
+    for (int level = 0; level < VECTOR_LEVEL_COUNT; level++) {
+        if (!vector_level_supported((enum vector_level)level))
+            continue;
+        int regular = 0;
+        run(&runs, (enum vector_level)level, 0, TASKS);
+        for (int64_t task = 0; task < TASKS; task++) {
+            double a[4][4], pivots[4];
+            memcpy(a, runs.a + (size_t)task * sizeof a, sizeof a);
+            assert_int_equal(runs.info[task], find_pivots(a, pivots));
+            if (runs.info[task])
+                continue;
+            assert_memory_equal(runs.x + (size_t)task * sizeof pivots, pivots, sizeof pivots);
+            regular++;
+        }
+        assert_in_range(regular, 5, TASKS);
+    }
+    destroy(&runs);
+}
+
 /* Which sizes are taken on is a part of the results' meaning: it is the same on every CPU. */
 static void
 small_matrices_are_taken_on(void **state)
@@ -186,6 +240,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_instruction_set_gives_the_same_bits),
         cmocka_unit_test(failures_are_those_of_lapack),
+        cmocka_unit_test(of_equal_pivots_the_first_is_taken),
         cmocka_unit_test(small_matrices_are_taken_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
