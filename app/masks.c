@@ -1,7 +1,5 @@
 #include "masks.h"
 
-#include <stdbool.h>
-
 int
 masks_count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t cpus)
 {
@@ -33,9 +31,11 @@ masks_compare(hwloc_topology_t topology, const hwloc_bitmap_t *masks, int ranks,
 {
     hwloc_bitmap_t seen = hwloc_bitmap_alloc();
     bool alike = true;
+    int sum = 0;
     *comparison = (struct masks_comparison){.narrow = 0};
     for (int rank = 0; rank < ranks; rank++) {
         int cores = masks_count_cores(topology, masks[rank]);
+        sum += cores;
         if (cores < threads) {
             if (comparison->narrow == 0 || cores < comparison->narrow_cores)
                 comparison->narrow_cores = cores;
@@ -47,5 +47,6 @@ masks_compare(hwloc_topology_t topology, const hwloc_bitmap_t *masks, int ranks,
     }
     if (alike)
         comparison->overlapping = 0;
+    comparison->disjoint = sum == masks_count_cores(topology, seen);
     hwloc_bitmap_free(seen);
 }

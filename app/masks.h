@@ -6,6 +6,7 @@
 #define SHEAF_MASKS_H
 
 #include <hwloc.h>
+#include <stdbool.h>
 
 /** Physical cores that a set of CPUs touches; where the machine does not tell its cores, CPUs. */
 int masks_count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t cpus);
@@ -23,6 +24,7 @@ struct masks_comparison {
     int narrow;       /**< ranks whose mask has fewer cores than they are to get */
     int narrow_cores; /**< the least cores of such a mask */
     int overlapping;  /**< ranks whose mask shares a CPU with an earlier rank's; 0 where all masks are the same */
+    bool disjoint;    /**< no physical core is in the masks of two ranks */
 };
 
 /** @param[in] threads  cores that each rank is to get */

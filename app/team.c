@@ -223,12 +223,19 @@ team_own_cores(const struct team *team)
     return masks_count_cores(team->topology, team->own);
 }
 
+/** The masks of the ranks that compute. */
+static void
+compare_active(const struct team *team, const struct layout *layout, struct masks_comparison *comparison)
+{
+    int active = layout->ranks < team->ranks ? layout->ranks : team->ranks;
+    masks_compare(team->topology, team->masks, active, layout->threads, comparison);
+}
+
 void
 team_describe(const struct team *team, const struct layout *layout, struct audit_facts *facts)
 {
     struct masks_comparison comparison;
-    int active = layout->ranks < team->ranks ? layout->ranks : team->ranks;
-    masks_compare(team->topology, team->masks, active, layout->threads, &comparison);
+    compare_active(team, layout, &comparison);
     *facts = team->facts;
     facts->layout = *layout;
     facts->narrow_ranks = comparison.narrow;
@@ -236,34 +243,42 @@ team_describe(const struct team *team, const struct layout *layout, struct audit
     facts->overlapping_ranks = comparison.overlapping;
 }
 
-/** Bind each thread that the process has now, BLAS's pool among them. */
+/** Bind each thread that the process has now, BLAS's pool among them. @return 0, or errno's number */
 static int
 bind_threads(struct team *team)
 {
     DIR *tasks = opendir("/proc/self/task");
     if (!tasks)
-        return -1;
-    int failed = 0;
+        return errno;
+    int failure = 0;
     for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
         int64_t thread;
         if (number_parse(entry->d_name, &thread, NULL) &&
             hwloc_linux_set_tid_cpubind(team->topology, (pid_t)thread, team->bound) < 0 && errno != ESRCH)
-            failed = -1; // ESRCH: it has ended meanwhile
+            failure = errno; // ESRCH: it has ended meanwhile
     }
     closedir(tasks);
-    return failed;
+    return failure;
 }
 
-/** Cores of a rank's own: not those that another program cannot leave, as long as there are enough others. */
+/**
+ * Cores of a rank's own: of those that it was started on where the launcher has parted them well already, else of the node's.
+ * Not those that another program cannot leave, as long as there are enough others.
+ */
 static void
 select_own_cores(struct team *team, int local_rank, const struct layout *layout)
 {
+    struct masks_comparison comparison;
+    compare_active(team, layout, &comparison);
+    bool parted = comparison.disjoint && comparison.narrow == 0;
+    hwloc_const_bitmap_t from = parted ? team->own : team->node;
     hwloc_bitmap_t offered = hwloc_bitmap_alloc();
     hwloc_bitmap_from_ulongs(offered, MASK_WORDS, team->others.taken);
-    hwloc_bitmap_andnot(offered, team->node, offered);
-    if (masks_count_cores(team->topology, offered) < layout->ranks * layout->threads)
-        hwloc_bitmap_copy(offered, team->node);
-    masks_select_cores(team->topology, offered, local_rank * layout->threads, layout->threads, team->bound);
+    hwloc_bitmap_andnot(offered, from, offered);
+    if (masks_count_cores(team->topology, offered) < (parted ? 1 : layout->ranks) * layout->threads)
+        hwloc_bitmap_copy(offered, from);
+    masks_select_cores(team->topology, offered, parted ? 0 : local_rank * layout->threads, layout->threads,
+                       team->bound);
     hwloc_bitmap_free(offered);
 }
 
@@ -277,8 +292,14 @@ team_bind(struct team *team, int local_rank, const struct layout *layout, struct
         hwloc_bitmap_copy(team->bound, team->node);
     else
         select_own_cores(team, local_rank, layout);
-    if (bind_threads(team) < 0)
-        return sheaf_fail(error, SHEAF_NO_RESOURCES, "cannot bind threads to their cores: %s", strerror(errno));
+    int failure = bind_threads(team);
+    if (failure == EINVAL) {
+        // A cpuset of the rank's own, as containers have: it can leave it for none of the other ranks' cores.
+        hwloc_bitmap_copy(team->bound, team->own);
+        failure = bind_threads(team);
+    }
+    if (failure)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "cannot bind threads to their cores: %s", strerror(failure));
     return SHEAF_OK;
 }
 

@@ -30,8 +30,9 @@ int team_cores(const struct team *team);
 int team_own_cores(const struct team *team);
 
 /**
- * Bind every thread of this process to its own cores: rank r of a layout gets cores r*T to r*T + T - 1. Where R x T passes the
- * cores, or nothing says which of them are this job's, all ranks share them all. Threads that are created later inherit the binding. Not collective.
+ * Bind every thread of this process to its own cores: T of those that it was started on, where the launcher has parted them
+ * so, else the node's cores r*T to r*T + T - 1 for rank r of a layout. Where R x T passes the cores, or nothing says which of
+ * them are this job's, all ranks share them all. A rank whose cpuset has none of its cores stays where it is. Threads that are created later inherit the binding. Not collective.
  */
 enum sheaf_status team_bind(struct team *team, int local_rank, const struct layout *layout, struct sheaf_error *error);
 

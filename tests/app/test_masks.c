@@ -109,6 +109,7 @@ expect_compared(const char *const *texts, int threads, struct masks_comparison e
     assert_int_equal(found.narrow, expected.narrow);
     assert_int_equal(found.narrow_cores, expected.narrow_cores);
     assert_int_equal(found.overlapping, expected.overlapping);
+    assert_int_equal(found.disjoint, expected.disjoint);
     for (int rank = 0; rank < ranks; rank++)
         hwloc_bitmap_free(masks[rank]);
     hwloc_topology_destroy(topology);
@@ -119,16 +120,17 @@ expect_compared(const char *const *texts, int threads, struct masks_comparison e
 static void
 masks_are_compared(void **state)
 {
-    const struct masks_comparison nothing = {0, 0, 0};
+    const struct masks_comparison nothing = {0, 0, 0, true};
+    const struct masks_comparison shared = {0, 0, 0, false};
     (void)state;
     expect_compared(MASKS("0-15"), 8, nothing);
     expect_compared(MASKS("0-1", "2-3", "4-5"), 1, nothing);
-    expect_compared(MASKS("0-15", "0-15", "0-15"), 2, nothing); // nobody bound anything
-    expect_compared(MASKS("0-1", "2-3"), 4, (struct masks_comparison){2, 1, 0});
-    expect_compared(MASKS("0-7", "8-11"), 4, (struct masks_comparison){1, 2, 0});
-    expect_compared(MASKS("0-7", "8-15", "0-7", "8-15"), 2, (struct masks_comparison){0, 0, 2});
-    expect_compared(MASKS("0-7", "6-15"), 2, (struct masks_comparison){0, 0, 1});
-    expect_compared(MASKS("0", "1"), 1, nothing); // siblings: their CPUs are two
+    expect_compared(MASKS("0-15", "0-15", "0-15"), 2, shared); // nobody bound anything
+    expect_compared(MASKS("0-1", "2-3"), 4, (struct masks_comparison){2, 1, 0, true});
+    expect_compared(MASKS("0-7", "8-11"), 4, (struct masks_comparison){1, 2, 0, true});
+    expect_compared(MASKS("0-7", "8-15", "0-7", "8-15"), 2, (struct masks_comparison){0, 0, 2, false});
+    expect_compared(MASKS("0-7", "6-15"), 2, (struct masks_comparison){0, 0, 1, false});
+    expect_compared(MASKS("0", "1"), 1, shared); // siblings: two CPUs, and one core
 }
 
 int

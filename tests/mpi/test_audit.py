@@ -108,6 +108,14 @@ class Starts(AuditTest):
         # Threads of Sheaf's own are no BLAS threads.
         self.audit([], "--layout", "1x2:2", environment={"OMP_NUM_THREADS": "1"}, kernel="copy")
 
+    def test_parted_by_the_launcher(self):
+        """Ranks that were started on enough cores, each on its own, stay on them."""
+        swapped = ["sh", "-c", f'taskset -pc $((OMPI_COMM_WORLD_RANK ? {CPUS[0]} : {CPUS[1]})) $$ >/dev/null && exec "$0" "$@"']
+        outcome = self.launch(mpirun(2, "--bind-to", "none") + swapped, "run", "gram", "random:9x9", "--count", 4, "-o",
+                              "out.h5", "--layout", "2x1")
+        self.assertEqual(outcome.complaints(), [])
+        self.assertRegex(outcome.out, rf"rank 0 @ \S+: CPU {CPUS[1]} · rank 1 @ \S+: CPU {CPUS[0]}\n")
+
     def test_each_node(self):
         """Of each node that has findings, and of the others nothing."""
         outcome = self.launch(mpirun(2, "--bind-to", "none"), "run", "gram", "random:9x9", "--count", 4, "-o", "out.h5",
@@ -188,6 +196,31 @@ class Quota(AuditTest):
     def test_less_than_a_core(self):
         self.audit([], "--layout", "1x1", group=self.make_group(0.5),
                    warned=[r"the cgroup's CPU quota is 0\.5 of a core"])
+
+
+class Cpusets(AuditTest):
+    """Needs the right to make a cgroup."""
+
+    def test_own_cpusets(self):
+        """Ranks that can use a core each, and no other, as in containers; the first two the same."""
+        top = pathlib.Path("/sys/fs/cgroup/cpuset")
+        groups = [top / f"sheaf-test-{self.marker}-{rank}" for rank in range(3)]
+        for group, cpu in zip(groups, (CPUS[1], CPUS[1], CPUS[0])):
+            try:
+                group.mkdir()
+                self.addCleanup(group.rmdir)
+                (group / "cpuset.mems").write_text((top / "cpuset.mems").read_text())
+                (group / "cpuset.cpus").write_text(str(cpu))
+            except OSError:
+                self.skipTest("may not make a cgroup with a cpuset")
+        enter = ["sh", "-c", f'echo $$ >{top}/sheaf-test-{self.marker}-$OMPI_COMM_WORLD_RANK/cgroup.procs && exec "$0" "$@"']
+        launcher = mpirun(3, "--oversubscribe", "--bind-to", "none") + enter
+        for layout, binding in (("2x1", rf"rank 0 @ \S+: CPU {CPUS[1]} · rank 1 @ \S+: CPU {CPUS[1]} · 1 parked\n"),
+                                ("1x1", rf"rank 0 @ \S+: CPU {CPUS[1]} · 2 parked\n")):
+            outcome = self.launch(launcher, "run", "gram", "random:9x9", "--count", 4, "-o", "out.h5", "--overwrite",
+                                  "--layout", layout)
+            self.assertEqual((outcome.code, outcome.complaints()), (0, []), str(outcome))
+            self.assertRegex(outcome.out, binding)
 
 
 class Neighbours(AuditTest):
