@@ -13,7 +13,8 @@ enum {
     ORDER_AT_ONCE = 4096,
     NAMES_SHOWN = 3,
     RUNS_SHOWN = 8,
-    ATTEMPTS = 8,
+    ATTEMPTS = 9,
+    REST_SECONDS = 10,
 };
 
 /* A results file that is being verified. */
@@ -285,12 +286,23 @@ is_same(const void *a, const void *b, size_t count)
     return memcmp(a, b, count) == 0;
 }
 
-static void
-pause_a_moment(void)
+/*
+ * Wait longer each time, half a second in all: who writes may be held up within a write. Nobody is where the file has been
+ * at rest for long. @return false: waiting has no sense (any more)
+ */
+static bool
+wait_for_writers(const struct verifying *verifying, int attempt)
 {
-    const struct timespec moment = {.tv_nsec = 1000000};
+    const struct timespec pause = {.tv_nsec = 1000000L << attempt};
+    struct timespec now;
+    struct stat about;
 
-    nanosleep(&moment, NULL);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (attempt >= ATTEMPTS || fstat(verifying->reading.descriptor, &about) != 0 ||
+        (about.st_mtim.tv_sec <= now.tv_sec && now.tv_sec - about.st_mtim.tv_sec > REST_SECONDS))
+        return false;
+    nanosleep(&pause, NULL);
+    return true;
 }
 
 /* Go on to the chunk: its class, of which chunks count one after the other, and its positions. */
@@ -350,41 +362,51 @@ compare_chunk(struct verifying *verifying, const struct record_chunk *record, en
     return value == record->result_checksum ? OUTCOME_RIGHT : OUTCOME_DAMAGED;
 }
 
+/* Whether the chunk's record becomes another one, which is read, while what it says now does not hold. */
+static enum sheaf_status
+await_change(struct verifying *verifying, struct record_chunk *record, bool *changed)
+{
+    const int64_t offset = verifying->summary.map.chunks_offset + verifying->chunk * (int64_t)sizeof *record;
+    const struct record_chunk before = *record;
+    enum sheaf_status status = SHEAF_OK;
+    bool again = true;
+
+    *changed = false;
+    for (int attempt = 0; again && !*changed && status == SHEAF_OK; attempt++) {
+        again = wait_for_writers(verifying, attempt);
+        status = read_bytes(verifying, offset, record, sizeof *record, verifying->reading.error);
+        *changed = status == SHEAF_OK && !is_same(&before, record, sizeof before);
+    }
+    return status;
+}
+
 /*
- * A chunk is damaged if its record is the same a moment later: one that is written meanwhile is caught half written, and
- * results are computed again only after their record has been changed to say so.
+ * A chunk is damaged if its record stays the same: one that is written meanwhile is caught half written, and results are
+ * computed again only after their record has been changed to say so.
  */
 static enum sheaf_status
 verify_chunk(struct verifying *verifying, int64_t chunk, struct record_chunk *record)
 {
-    const int64_t offset = verifying->summary.map.chunks_offset + chunk * (int64_t)sizeof *record;
     struct store_verdict *verdict = verifying->verdict;
     const int64_t bytes = verdict->bytes;
     enum store_damage damage = STORE_DAMAGE_RECORD;
     struct sheaf_error reason;
-    struct record_chunk before;
+    bool changed = true;
 
     enum sheaf_status status = enter_chunk(verifying, chunk);
-    if (status != SHEAF_OK)
-        return status;
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (int attempt = 0; attempt < ATTEMPTS && changed && status == SHEAF_OK; attempt++) {
         verdict->bytes = bytes;
         enum outcome outcome = compare_chunk(verifying, record, &damage, &reason);
         verdict->chunks_right += outcome == OUTCOME_RIGHT;
         verdict->tasks_right += outcome == OUTCOME_RIGHT ? verifying->count : 0;
         if (outcome != OUTCOME_DAMAGED)
             return SHEAF_OK;
-        before = *record;
-        pause_a_moment();
-        status = read_bytes(verifying, offset, record, sizeof *record, verifying->reading.error);
-        if (status != SHEAF_OK)
-            return status;
-        if (is_same(&before, record, sizeof before)) {
-            tell_chunk(verifying, damage, reason.text[0] ? reason.text : NULL);
-            return SHEAF_OK;
-        }
+        status = await_change(verifying, record, &changed);
     }
-    return SHEAF_OK; /* somebody is at it all the time: not committed yet */
+    /* else somebody is at it all the time: it is not committed yet */
+    if (!changed && status == SHEAF_OK)
+        tell_chunk(verifying, damage, reason.text[0] ? reason.text : NULL);
+    return status;
 }
 
 static enum sheaf_status
@@ -431,10 +453,9 @@ verify_rows(struct verifying *verifying, enum store_table table, bool (*is_whole
     enum sheaf_status status = SHEAF_OK;
 
     for (int64_t i = 0; i < reading->tables[table].rows && status == SHEAF_OK; i++) {
-        bool whole = false;
-        for (int attempt = 0; attempt < ATTEMPTS && !whole && status == SHEAF_OK; attempt++) {
-            if (attempt > 0)
-                pause_a_moment();
+        bool whole = false, again = true;
+        for (int attempt = 0; !whole && again && status == SHEAF_OK; attempt++) {
+            again = attempt == 0 || wait_for_writers(verifying, attempt - 1);
             status =
                 read_bytes(verifying, reading->tables[table].offset + i * (int64_t)bytes, &row, bytes, reading->error);
             whole = status == SHEAF_OK && is_whole(&row, i);

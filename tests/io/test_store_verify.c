@@ -122,6 +122,16 @@ make_classes(const char *path)
     test_ok(store_detach(store, &error), &error);
 }
 
+/* Close a file as if it had been at rest for long: nobody is waited for. */
+static void
+close_at_rest(int file)
+{
+    const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+
+    assert_int_equal(futimens(file, times), 0);
+    assert_int_equal(close(file), 0);
+}
+
 /* Change one bit; again changes it back. */
 static void
 flip(const char *path, int64_t offset, int bit)
@@ -132,7 +142,7 @@ flip(const char *path, int64_t offset, int bit)
     assert_int_equal(pread(file, &byte, 1, offset), 1);
     byte = (char)(byte ^ (1 << bit));
     assert_int_equal(pwrite(file, &byte, 1, offset), 1);
-    assert_int_equal(close(file), 0);
+    close_at_rest(file);
 }
 
 static struct record_chunk
@@ -152,7 +162,7 @@ put_record(const char *path, int64_t chunk, const struct record_chunk *record)
     int file = open(path, O_RDWR);
 
     assert_int_equal(pwrite(file, record, sizeof *record, map.chunks_offset + chunk * RECORD_BYTES), RECORD_BYTES);
-    assert_int_equal(close(file), 0);
+    close_at_rest(file);
 }
 
 static void
@@ -448,7 +458,9 @@ what_is_written_meanwhile_is_not_damaged(void **state)
     const time_t end = time(NULL) + 5;
     for (int round = 0; round == 0 || (round < 100 && time(NULL) < end); round++) {
         test_ok(verify("written.h5"), &error);
-        assert_int_equal(finding_count, 0);
+        if (finding_count > 0)
+            fail_msg("damage %d of chunk %lld: %s", (int)findings[0].damage, (long long)findings[0].row,
+                     findings[0].reason);
         right += verdict.chunks_right;
     }
     kill(child, SIGKILL);
