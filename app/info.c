@@ -3,13 +3,12 @@
 #include "list.h"
 #include "node.h"
 #include "plugin.h"
-#include "progress.h"
 #include "signature.h"
+#include "status.h"
 #include "store.h"
 #include "summary.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static void
@@ -138,25 +137,6 @@ print_kernel(const struct sheaf_kernel *kernel)
 }
 
 static void
-print_run(const struct store_summary *summary)
-{
-    static const char *const states[] = {"unused", "running or killed", "finished", "drained", "failed"};
-    const struct record_run *run = &summary->run;
-    char start[32], seconds[32];
-    if (run->state == RUN_UNUSED)
-        return;
-    time_t whole = (time_t)run->start;
-    struct tm parts;
-    strftime(start, sizeof start, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&whole, &parts));
-    printf("  last run   %s since %s on %s", states[run->state <= RUN_FAILED ? run->state : 0], start, run->host);
-    if (run->state != RUN_RUNNING)
-        printf(" for %s", progress_format_seconds(run->end - run->start, seconds));
-    printf(" · %u rank%s on %u node%s, layout %s\n             %s %s · %s · HDF5 %s · sheaf %s\n", run->ranks,
-           run->ranks == 1 ? "" : "s", run->nodes, run->nodes == 1 ? "" : "s", run->layout, run->blas, run->core,
-           run->mpi, run->hdf5, run->version);
-}
-
-static void
 print_outputs(const struct store_map *map)
 {
     char text[SHEAF_SHAPE_TEXT + 8];
@@ -193,16 +173,14 @@ print_file(const char *path, struct sheaf_error *error)
     }
     if (status)
         return status;
-    printf("%s: %s %s%s%s%s · %lld of %lld tasks done, %lld failed\n", path, summary.program, summary.kernel,
-           summary.parameters[0] ? " (" : "", summary.parameters, summary.parameters[0] ? ")" : "",
-           (long long)summary.tasks_done, (long long)summary.map.tasks, (long long)summary.tasks_failed);
+    status_print_headline(path, &summary);
     print_outputs(&summary.map);
     printf("  created    %s by sheaf %s: %s\n", summary.created, summary.version, summary.command);
     printf("  signature  %s · seed %llu · %lld chunks\n", summary.signature, (unsigned long long)summary.seed,
            (long long)summary.map.chunks);
     for (int i = 0; i < summary.operand_count; i++)
         print_operand(i, &summary.operands[i]);
-    print_run(&summary);
+    status_print_run(&summary);
     store_summary_free(&summary);
     return SHEAF_OK;
 }

@@ -5,6 +5,7 @@
 #include "number.h"
 #include "options.h"
 #include "run.h"
+#include "status.h"
 #include "verify.h"
 
 #include <stdio.h>
@@ -36,7 +37,7 @@ static enum sheaf_status (*find_alone(enum command command))(const struct option
     static const struct {
         enum command command;
         enum sheaf_status (*run)(const struct options *, struct sheaf_error *);
-    } rows[] = {{COMMAND_INFO, info_command}, {COMMAND_VERIFY, verify_command}};
+    } rows[] = {{COMMAND_INFO, info_command}, {COMMAND_VERIFY, verify_command}, {COMMAND_STATUS, status_command}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].command == command)
             return rows[i].run;

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 64, KEY_BASE = 1000, COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY };
+enum {
+    OPTIONS_MAX = 64,
+    KEY_BASE = 1000,
+    COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY | COMMAND_STATUS
+};
 
 #define FIELD(name) offsetof(struct options, name)
 
@@ -54,6 +58,8 @@ static const struct option_row table[] = {
      "order in which chunks are handed out; never changes results"},
     {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE, "auto|line|log|none", 0, 0, "auto", false,
      FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
+    {"exit-code", 0, OPTION_FLAG, COMMAND_STATUS, NULL, 0, 0, NULL, false, FIELD(exit_code),
+     "answer by the exit code too: 0 all tasks done, 1 all done but some failed, 75 not all done"},
     {"help", 'h', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(help), "this text"},
     {"version", 'V', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(version), "Sheaf's version"},
 };
@@ -93,6 +99,12 @@ static const struct command_text {
      "as "
      "shared have no checksum.\n\n"
      "  sheaf verify products.h5"},
+    {COMMAND_STATUS, "status", "FILE.h5",
+     "Show how far a results file is: tasks done, failed and left, who runs it, how long it will take.\v"
+     "Reads only: a run may be writing the file, on any host. A run that was killed is known as such on the host that "
+     "it "
+     "was started on.\n\n"
+     "  sheaf status products.h5\n  sheaf status --exit-code products.h5 || echo not done"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

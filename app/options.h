@@ -11,7 +11,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum command { COMMAND_NONE = 0, COMMAND_RUN = 1, COMMAND_MAKE = 2, COMMAND_INFO = 4, COMMAND_VERIFY = 8 };
+enum command {
+    COMMAND_NONE = 0,
+    COMMAND_RUN = 1,
+    COMMAND_MAKE = 2,
+    COMMAND_INFO = 4,
+    COMMAND_VERIFY = 8,
+    COMMAND_STATUS = 16
+};
 
 /** In what order chunks are handed out. */
 enum options_order { ORDER_LONGEST = 0, ORDER_REVERSE = 1 };
@@ -45,6 +52,7 @@ struct options {
     int as;    /**< enum options_as */
     int pair;  /**< enum options_pair */
     bool allow_external, allow_filters;
+    bool exit_code;
     int progress; /**< enum options_progress */
     int argument_count;
     char **arguments; /**< the whole command line */

@@ -193,6 +193,11 @@ struct store_summary {
     int64_t chunks_done, chunks_started;
     int64_t tasks_done;        /**< of committed chunks, failed ones among them */
     int64_t tasks_failed;      /**< with a status above 1 */
+    int64_t tasks_started;     /**< of chunks that are being computed, or were when a run was killed */
+    double flops, flops_done;  /**< of all tasks, of those of committed chunks */
+    double last_commit;        /**< seconds since 1970 UTC; 0: none yet */
+    int64_t run_tasks;         /**< of chunks that the latest start committed */
+    double run_flops;          /**< of these */
     int64_t status_counts[16]; /**< tasks by status, of valid records only */
     struct record_run run;     /**< the latest start; state RUN_UNUSED: none */
     int64_t run_count;

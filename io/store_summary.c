@@ -120,15 +120,62 @@ count_positions(struct store_reading *reading, int64_t first, int64_t count)
     return status;
 }
 
+/* Flops of a task of each class, and of all tasks. @param[out] flops  free() is the caller's, also after a failure */
+static enum sheaf_status
+read_flops(struct store_reading *reading, double **flops)
+{
+    const int64_t offset = reading->tables[STORE_CLASSES].offset, count = reading->tables[STORE_CLASSES].rows;
+    enum sheaf_status status = SHEAF_OK;
+    struct store_class_row row;
+
+    *flops = calloc((size_t)count + 1, sizeof **flops);
+    if (!*flops)
+        return sheaf_fail(reading->error, SHEAF_NO_RESOURCES, "%s: no memory to read it", reading->path);
+    for (int64_t i = 0; i < count && status == SHEAF_OK; i++) {
+        status = file_read(reading->descriptor, reading->path, offset + i * (int64_t)sizeof row, &row, sizeof row,
+                           reading->error);
+        if (status != SHEAF_OK)
+            break;
+        (*flops)[i] = row.flops;
+        reading->summary->flops += row.flops * (double)row.tasks;
+    }
+    return status;
+}
+
+/* Add a valid record to the summary. */
+static enum sheaf_status
+count_record(struct store_reading *reading, const struct record_chunk *record, const double *flops)
+{
+    struct store_summary *summary = reading->summary;
+
+    if (record->state == RECORD_STARTED) {
+        summary->chunks_started++;
+        summary->tasks_started += record->count;
+    }
+    if (record->state != RECORD_DONE)
+        return SHEAF_OK;
+    const double work = flops[record->class_index] * (double)record->count;
+    const double end = record->write_start + (double)record->write_seconds;
+    summary->chunks_done++;
+    summary->flops_done += work;
+    summary->last_commit = end > summary->last_commit ? end : summary->last_commit;
+    if (summary->run.state != RUN_UNUSED && record->run == summary->run.number) {
+        summary->run_tasks += record->count;
+        summary->run_flops += work;
+    }
+    return count_positions(reading, record->first, record->count);
+}
+
 static enum sheaf_status
 count_chunks(struct store_reading *reading)
 {
     struct store_summary *summary = reading->summary;
-    enum sheaf_status status = SHEAF_OK;
     struct record_chunk *records = malloc(CHUNKS_AT_ONCE * sizeof *records);
+    double *flops = NULL;
 
-    if (!records)
-        return sheaf_fail(reading->error, SHEAF_NO_RESOURCES, "%s: no memory to read it", reading->path);
+    enum sheaf_status status = read_flops(reading, &flops);
+    if (status == SHEAF_OK && !records)
+        status = sheaf_fail(reading->error, SHEAF_NO_RESOURCES, "%s: no memory to read it", reading->path);
     for (int64_t first = 0; first < summary->map.chunks && status == SHEAF_OK; first += CHUNKS_AT_ONCE) {
         int64_t count = summary->map.chunks - first < CHUNKS_AT_ONCE ? summary->map.chunks - first : CHUNKS_AT_ONCE;
         status =
@@ -139,15 +186,11 @@ count_chunks(struct store_reading *reading)
             bool inside = record->first >= 0 && record->first <= summary->map.tasks &&
                           record->count <= summary->map.tasks - record->first &&
                           record->class_index < reading->tables[STORE_CLASSES].rows;
-            if (!record_chunk_valid(record, first + i) || !inside)
-                continue;
-            summary->chunks_started += record->state == RECORD_STARTED;
-            if (record->state != RECORD_DONE)
-                continue;
-            summary->chunks_done++;
-            status = count_positions(reading, record->first, record->count);
+            if (inside && record_chunk_valid(record, first + i))
+                status = count_record(reading, record, flops);
         }
     }
+    free(flops);
     free(records);
     return status;
 }

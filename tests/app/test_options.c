@@ -1,12 +1,12 @@
 #include "app_test.h"
 #include "options.h"
 
-enum { WORDS = 64, COMMANDS = 4 };
+enum { WORDS = 64, COMMANDS = 5 };
 
 static struct sheaf_error error;
 static struct options options;
-static const enum command commands[] = {COMMAND_RUN, COMMAND_MAKE, COMMAND_INFO, COMMAND_VERIFY};
-static const char *const command_names[] = {"run", "make", "info", "verify"};
+static const enum command commands[] = {COMMAND_RUN, COMMAND_MAKE, COMMAND_INFO, COMMAND_VERIFY, COMMAND_STATUS};
+static const char *const command_names[] = {"run", "make", "info", "verify", "status"};
 
 /* Parse "run matmul -n 5" as the shell would; words live until the next call. "" is one empty word, written ''. */
 static enum sheaf_status
@@ -59,8 +59,8 @@ the_table_is_sound(void **state)
     for (int i = 0; i < count; i++) {
         const struct option_row *row = &rows[i];
         assert_true(row->name && *row->name && row->text && *row->text);
-        assert_true(row->commands != 0 &&
-                    (row->commands & ~(unsigned)(COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY)) == 0);
+        assert_true(row->commands != 0 && (row->commands & ~(unsigned)(COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO |
+                                                                       COMMAND_VERIFY | COMMAND_STATUS)) == 0);
         assert_true((row->kind == OPTION_FLAG) == (row->value == NULL));
         if (row->kind == OPTION_INTEGER || row->kind == OPTION_SIZE)
             assert_true(row->least < row->greatest);
@@ -358,7 +358,7 @@ commands_are_known(void **state)
         test_ok(parse(command_names[c]), &error);
         assert_int_equal(options.command, commands[c]);
     }
-    expect_usage("rum", "no command \"rum\"; there are run, make, info and verify (sheaf --help)");
+    expect_usage("rum", "no command \"rum\"; there are run, make, info, verify and status (sheaf --help)");
     expect_usage("-x", "no command \"-x\"");
     expect_usage("''", "no command \"\"");
 }

@@ -18,12 +18,13 @@ class Help(CommandTest):
 
     def test_help(self):
         for ranks in (0, 1, 2):
-            for command, words in (([], ["run", "make", "info", "verify", "Exit codes"]),
+            for command, words in (([], ["run", "make", "info", "verify", "status", "Exit codes"]),
                                    (["run"], ["KERNEL OPERAND...", "--output", "--layout", "--count", "--seed",
                                               "--param", "--memory", "--overwrite", "--dry-run", "--order", "--progress"]),
                                    (["make"], ["FILE.h5 NAME=OPERAND...", "--count", "--seed"]),
                                    (["info"], ["[FILE.h5|KERNEL]"]),
-                                   (["verify"], ["FILE.h5"])):
+                                   (["verify"], ["FILE.h5"]),
+                                   (["status"], ["FILE.h5", "--exit-code"])):
                 with self.subTest(ranks=ranks, command=command):
                     outcome = self.sheaf(*command, "--help", ranks=ranks)
                     self.assertEqual(outcome.err, "")
@@ -32,14 +33,14 @@ class Help(CommandTest):
                         self.assertIn(word, outcome.out)
 
     def test_short_help(self):
-        for command in ([], ["run"], ["make"], ["info"], ["verify"]):
+        for command in ([], ["run"], ["make"], ["info"], ["verify"], ["status"]):
             with self.subTest(command=command):
                 self.assertEqual(self.sheaf(*command, "-h", ranks=0).out, self.sheaf(*command, "--help", ranks=0).out)
         self.assertEqual(self.sheaf(ranks=0).out, self.sheaf("--help", ranks=0).out)
 
     def test_version(self):
         for ranks in (0, 1, 2):
-            for command in ([], ["run"], ["make"], ["info"], ["verify"]):
+            for command in ([], ["run"], ["make"], ["info"], ["verify"], ["status"]):
                 with self.subTest(ranks=ranks, command=command):
                     outcome = self.sheaf(*command, "--version", ranks=ranks)
                     self.assertRegex(outcome.out, r"\Asheaf \d+\.\d+\.\d+\n\Z")

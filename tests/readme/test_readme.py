@@ -91,7 +91,7 @@ class Readme(unittest.TestCase):
     def test_options(self):
         """README tells of every option of sheaf run, and of none that no command has."""
         there = {command: set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", self.help_of(command), re.MULTILINE))
-                 for command in ("run", "make", "info", "verify")}
+                 for command in ("run", "make", "info", "verify", "status")}
         self.assertIn("--outputs", there["run"])
         with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
             text = re.sub(r"^    .*$", "", file.read(), flags=re.MULTILINE)  # other programs' command lines
