@@ -78,6 +78,13 @@ refill(struct dispatch *d, int64_t next, int64_t end)
     return queue_refill(d->setup.queue, next, end);
 }
 
+/** Whether this node's queue should get another span, if there is one. */
+static bool
+runs_low(const struct queue *queue)
+{
+    return policy_wants_span(queue_left(queue), atomic_load(&queue->low_water), queue_is_hungry(queue));
+}
+
 // ---- the root ----
 
 /** Give the root's own node more, where it runs low. With one node all goes there. */
@@ -87,7 +94,7 @@ refill_own(struct dispatch *d)
     struct queue *queue = d->setup.queue;
     int64_t chunks = d->setup.plan->chunks;
     bool alone = d->place.node_count == 1, any = false;
-    while (d->next < chunks && (alone || queue_left(queue) <= atomic_load(&queue->low_water))) {
+    while (d->next < chunks && (alone || runs_low(queue))) {
         int64_t span =
             alone ? chunks - d->next : policy_span(d->setup.plan, d->next, d->setup.workers, d->setup.node_workers);
         span = span < POLICY_SPAN_MOST ? span : POLICY_SPAN_MOST;
@@ -264,7 +271,7 @@ wants_span(struct dispatch *d)
 {
     struct queue *queue = d->setup.queue;
     return !d->asked && !atomic_load(&queue->closed) && !queue_is_stopped(queue) && has_free_cell(queue) &&
-           queue_left(queue) <= atomic_load(&queue->low_water);
+           runs_low(queue);
 }
 
 static bool

@@ -40,6 +40,12 @@ policy_low_water(const struct plan *plan, int64_t end, int64_t node_workers)
 }
 
 bool
+policy_wants_span(int64_t left, int64_t low_water, bool hungry)
+{
+    return left <= low_water || (left == 0 && hungry);
+}
+
+bool
 policy_claim_ahead(int ready, int idle, int ahead, int64_t left, int node_workers)
 {
     if (ready < idle)

@@ -54,8 +54,18 @@ int64_t policy_span(const struct plan *plan, int64_t next, int64_t workers, int6
 int64_t policy_low_water(const struct plan *plan, int64_t end, int64_t node_workers);
 
 /**
+ * Whether a node should ask for a span.
+ *
+ * @param[in] left       unclaimed chunks in its queue
+ * @param[in] low_water  policy_low_water's; -1: none
+ * @param[in] hungry     whether a worker has found nothing to claim since the newest span came
+ */
+bool policy_wants_span(int64_t left, int64_t low_water, bool hungry);
+
+/**
  * Whether a rank should claim another chunk to read ahead. Ahead of need while there is plenty; near the end only
- * for a worker that is idle, or the last chunks would wait behind others of the same rank.
+ * for a worker that is idle, or the last chunks would wait behind others of the same rank. So who finds the queue empty
+ * does so for an idle worker, unless others emptied it meanwhile: reading ahead makes no node hungry.
  *
  * @param[in] ready         chunks of this rank that are claimed and wait for a worker
  * @param[in] idle          workers of this rank that wait for a chunk

@@ -55,7 +55,7 @@ queue_refill(struct queue *queue, int64_t next, int64_t end)
         if (cell_next(cell) < cell_end(cell))
             continue;
         atomic_store(&queue->cells[i], pack(next, end));
-        atomic_store(&queue->hungry, 0);
+        atomic_store(&queue->hunger, (atomic_load(&queue->hunger) | 1) + 1); // behind the cell: see want_more
         queue_ring_all(queue);
         return true;
     }
@@ -81,6 +81,12 @@ queue_left(const struct queue *queue)
     return left;
 }
 
+bool
+queue_is_hungry(const struct queue *queue)
+{
+    return atomic_load(&queue->hunger) & 1;
+}
+
 /** The cell with the lowest place, -1 where all are empty. */
 static int
 first_cell(struct queue *queue, uint64_t *cell)
@@ -99,15 +105,29 @@ first_cell(struct queue *queue, uint64_t *cell)
 }
 
 /**
- * Ring the leader when the queue runs low: once, and again for each cell that becomes free, for the leader may have
- * found none when it came to refill.
+ * Note that more is wanted than there is. Whoever looked at the cells just before a span came must not do so behind it:
+ * the leader would ask too soon, and would not be rung when somebody is idle later. So `hunger` is that of before the look,
+ * and where it has changed nothing is done: another one has rung, or the span rings all, and who found nothing looks again.
+ *
+ * @return whether the caller is to ring the leader: once until the next span comes
+ */
+static bool
+want_more(struct queue *queue, uint32_t hunger)
+{
+    return !(hunger & 1) && atomic_compare_exchange_strong(&queue->hunger, &hunger, hunger | 1);
+}
+
+/**
+ * After a claim: ring the leader where the queue runs low, and again for each cell that becomes free, for the leader may
+ * have found none when it came to refill.
  */
 static void
 ask_for_more(struct queue *queue, bool freed_cell)
 {
+    uint32_t hunger = atomic_load(&queue->hunger);
     if (atomic_load(&queue->closed) || queue_left(queue) > atomic_load(&queue->low_water))
         return;
-    if (atomic_exchange(&queue->hungry, 1) == 0 || freed_cell)
+    if (want_more(queue, hunger) || freed_cell)
         queue_ring(queue, 0);
 }
 
@@ -118,13 +138,14 @@ queue_take(struct queue *queue, int64_t *place)
         if (atomic_load(&queue->stopped))
             return QUEUE_OVER;
         // Read before the cells: a span that came before the queue was closed must not be missed.
-        uint32_t closed = atomic_load(&queue->closed);
+        uint32_t closed = atomic_load(&queue->closed), hunger = atomic_load(&queue->hunger);
         uint64_t cell;
         int i = first_cell(queue, &cell);
         if (i < 0) {
             if (closed)
                 return QUEUE_OVER;
-            ask_for_more(queue, false);
+            if (want_more(queue, hunger)) // whatever the low water is: someone is idle
+                queue_ring(queue, 0);
             return QUEUE_EMPTY;
         }
         // A cell may have been emptied and filled again in between: the swap then still claims what it says.

@@ -50,7 +50,7 @@ struct queue {
     _Alignas(128) _Atomic uint64_t cells[QUEUE_CELLS]; /**< next << 32 | end */
     _Alignas(128) _Atomic uint64_t sequence;           /**< chunks that this host has committed */
     _Atomic int64_t low_water;
-    _Atomic uint32_t hungry;      /**< the leader has been rung because of low water */
+    _Atomic uint32_t hunger;      /**< rises to the next even number with each span; odd: more is wanted behind it */
     _Atomic uint32_t closed;      /**< no more spans will come */
     _Atomic uint32_t stopped;     /**< claim nothing more: an error, or a drain */
     _Atomic uint32_t released;    /**< all is over: main threads may leave */
@@ -76,6 +76,9 @@ void queue_close(struct queue *queue);
 
 /** Places in the queue that nobody has claimed. */
 int64_t queue_left(const struct queue *queue);
+
+/** Whether the leader has been rung for more since the newest span came. */
+bool queue_is_hungry(const struct queue *queue);
 
 /** Claim the next place: the lowest one, for that is the longest chunk. Any thread of any rank. */
 enum queue_claim queue_take(struct queue *queue, int64_t *place);

@@ -1,6 +1,7 @@
 #include "engine_fixture.h"
 #include "node.h"
 #include "packed_file.h"
+#include "policy.h"
 #include "signature.h"
 
 #include <math.h>
@@ -309,7 +310,8 @@ fixture_node_attend(struct fixture_node *node, int64_t next, int64_t end, int64_
     int64_t start = node_nanoseconds();
     uint32_t bell = queue_sleep(queue, 0, 0, 0);
     while (queue_finished(queue) < queue->rank_count) {
-        while (next < end && queue_left(queue) <= atomic_load(&queue->low_water)) {
+        while (next < end &&
+               policy_wants_span(queue_left(queue), atomic_load(&queue->low_water), queue_is_hungry(queue))) {
             int64_t last = next + span < end ? next + span : end;
             if (!queue_refill(queue, next, last))
                 break;

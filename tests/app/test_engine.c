@@ -93,6 +93,26 @@ the_carrier_reads_and_writes(void **state)
     run_in_mode(READ_LIBRARY, true, 1);
 }
 
+/* Long chunks: another span comes only when a worker is idle. Whoever claims for it, the leader hears of it. */
+static void
+idle_workers_get_more(void **state)
+{
+    static const enum reading readings[] = {READ_COMPUTED, READ_DISK, READ_PACKED};
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        for (int workers = 1; workers <= 4; workers += 3) {
+            const struct fixture_setup setup = {
+                .layout = {1, workers, 1}, .present = 1, .results_block = workers > 1, .low_water = -1};
+            create(&fixture_twice, readings[i], plain);
+            run_and_check(&setup, 1);
+            fixture_destroy(&fixture);
+        }
+    const struct fixture_setup ranks = {.layout = {3, 2, 1}, .present = 3, .low_water = -1};
+    create(&fixture_twice, READ_DISK, plain);
+    run_and_check(&ranks, 1);
+    fixture_destroy(&fixture);
+}
+
 /* The workers unpack what the carrier fetches; a rank's only worker leaves that to the carrier. */
 static void
 packed_inputs_are_read_in_two_steps(void **state)
@@ -321,6 +341,7 @@ main(void)
         cmocka_unit_test(the_carrier_writes),
         cmocka_unit_test(the_carrier_reads),
         cmocka_unit_test(the_carrier_reads_and_writes),
+        cmocka_unit_test(idle_workers_get_more),
         cmocka_unit_test(packed_inputs_are_read_in_two_steps),
         cmocka_unit_test(a_single_slot_is_enough),
         cmocka_unit_test(parked_ranks_do_nothing),

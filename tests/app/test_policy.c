@@ -193,6 +193,18 @@ low_water_is_what_is_taken_while_a_request_is_under_way(void **state)
 }
 
 static void
+a_span_is_wanted_at_low_water_or_for_an_idle_worker(void **state)
+{
+    (void)state;
+    for (int64_t low_water = -1; low_water < 5; low_water++)
+        for (int64_t left = 0; left < 10; left++) {
+            assert_int_equal(policy_wants_span(left, low_water, false), left <= low_water);
+            /* one who found nothing before a span came, or while others claimed it, is no reason to take more */
+            assert_int_equal(policy_wants_span(left, low_water, true), left == 0 || left <= low_water);
+        }
+}
+
+static void
 low_water_of_any_plan_is_the_most_that_is_taken(void **state)
 {
     uint64_t random = 3;
@@ -239,6 +251,7 @@ main(void)
         cmocka_unit_test(chunks_without_work_are_cut_by_number),
         cmocka_unit_test(spans_of_any_plan_are_their_share_and_hold_every_chunk_once),
         cmocka_unit_test(low_water_is_what_is_taken_while_a_request_is_under_way),
+        cmocka_unit_test(a_span_is_wanted_at_low_water_or_for_an_idle_worker),
         cmocka_unit_test(low_water_of_any_plan_is_the_most_that_is_taken),
         cmocka_unit_test(a_chunk_is_claimed_ahead_while_there_is_plenty),
     };

@@ -1,7 +1,10 @@
 #include "app_test.h"
+#include "policy.h"
 #include "queue.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -205,6 +208,141 @@ an_empty_queue_rings_the_leader_when_it_is_asked(void **state)
     destroy(queue);
 }
 
+static void
+without_low_water_only_an_empty_queue_rings_the_leader(void **state)
+{
+    struct queue *queue = create(2, false, -1);
+    (void)state;
+    for (int64_t round = 0; round < 3; round++) {
+        assert_true(queue_refill(queue, 3 * round, 3 * round + 3));
+        uint32_t start[2] = {bell(queue, 0), bell(queue, 1)};
+        for (int64_t i = 0; i < 3; i++)
+            expect_take(queue, 3 * round + i);
+        assert_int_equal(bell(queue, 0), start[0]); /* a free cell is nothing to anyone */
+        assert_false(queue_is_hungry(queue));
+        for (int i = 0; i < 3; i++) {
+            expect_nothing(queue, QUEUE_EMPTY);
+            assert_true(queue_is_hungry(queue));
+            assert_int_equal(bell(queue, 0), start[0] + 1); /* once */
+        }
+        assert_int_equal(bell(queue, 1), start[1]);
+    }
+    assert_true(queue_refill(queue, 9, 10));
+    assert_false(queue_is_hungry(queue));
+    queue_close(queue);
+    expect_take(queue, 9);
+    expect_nothing(queue, QUEUE_OVER);
+    assert_false(queue_is_hungry(queue));
+    destroy(queue);
+}
+
+/* ---- a claim and a span at one time ---- */
+
+enum { INTERRUPTIONS = 3000 };
+
+/* The thread that is interrupted, and what the handler works on. */
+struct interruption {
+    pthread_t target, source;
+    struct queue *queue;
+    _Atomic bool over;
+};
+
+static struct interruption interruption;
+
+/* A leader that comes while a claim is being made, at any of its instructions. */
+static void
+refill_now(int number)
+{
+    struct queue *queue = interruption.queue;
+    int kept = errno;
+    (void)number;
+    if (queue_is_hungry(queue) && queue_left(queue) == 0)
+        queue_refill(queue, 0, 3);
+    errno = kept;
+}
+
+/* A claim that comes while a span is being put in. */
+static void
+take_now(int number)
+{
+    int64_t place;
+    int kept = errno;
+    (void)number;
+    queue_take(interruption.queue, &place);
+    errno = kept;
+}
+
+static void *
+interrupt(void *argument)
+{
+    const struct timespec nap = {.tv_nsec = 50000};
+    (void)argument;
+    for (int i = 0; i < INTERRUPTIONS; i++) {
+        nanosleep(&nap, NULL);
+        pthread_kill(interruption.target, SIGUSR1);
+    }
+    atomic_store(&interruption.over, true);
+    return NULL;
+}
+
+/* Have a handler called in this thread, again and again. */
+static struct queue *
+start_interruptions(void (*handler)(int))
+{
+    const struct sigaction action = {.sa_handler = handler};
+    interruption.target = pthread_self();
+    interruption.queue = create(1, false, -1);
+    atomic_store(&interruption.over, false);
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    assert_int_equal(pthread_create(&interruption.source, NULL, interrupt, NULL), 0);
+    return interruption.queue;
+}
+
+static void
+end_interruptions(void)
+{
+    assert_int_equal(pthread_join(interruption.source, NULL), 0);
+    assert_ptr_not_equal(signal(SIGUSR1, SIG_DFL), SIG_ERR);
+    destroy(interruption.queue);
+}
+
+/*
+ * Who looked just before a span came must not make the queue hungry behind it: then the leader would ask while there is
+ * something to claim, and would not be rung when there is nothing. Threads on a few cores hardly ever meet like that,
+ * a signal's handler meets every instruction.
+ */
+static void
+a_claim_before_a_span_leaves_no_hunger_behind_it(void **state)
+{
+    struct queue *queue = start_interruptions(refill_now);
+    int64_t place, wrong = 0;
+    (void)state;
+    while (!atomic_load(&interruption.over)) {
+        queue_take(queue, &place);
+        int64_t left = queue_left(queue); /* and while there are some, none come */
+        wrong += left > 0 && queue_is_hungry(queue);
+    }
+    end_interruptions();
+    assert_int_equal(wrong, 0);
+}
+
+static void
+a_claim_while_a_span_comes_leaves_no_hunger_behind_it(void **state)
+{
+    struct queue *queue = start_interruptions(take_now);
+    int64_t place, wrong = 0;
+    (void)state;
+    while (!atomic_load(&interruption.over)) {
+        queue_refill(queue, 0, 1);
+        wrong += queue_is_hungry(queue) && queue_left(queue) > 0;
+        while (queue_take(queue, &place) == QUEUE_CLAIMED)
+            ;
+        wrong += !queue_is_hungry(queue);
+    }
+    end_interruptions();
+    assert_int_equal(wrong, 0);
+}
+
 /* ---- claims by many ---- */
 
 enum { PLACES = 60000, CLAIMERS_A_RANK = 2 };
@@ -251,21 +389,29 @@ claim_thread(void *argument)
     return NULL;
 }
 
-/* A leader's part: refill whenever the queue is low, close after the last place. */
+static bool
+wants_span(const struct queue *queue)
+{
+    return policy_wants_span(queue_left(queue), atomic_load(&queue->low_water), queue_is_hungry(queue));
+}
+
+/* A leader's part: refill whenever the queue is low or a claimer idle, close after the last place. Who wants more rings. */
 static void
 feed(struct queue *queue, uint64_t seed, int64_t longest)
 {
     for (int64_t next = 0; next < PLACES;) {
         uint32_t seen = bell(queue, 0);
-        while (next < PLACES && queue_left(queue) <= atomic_load(&queue->low_water)) {
+        while (next < PLACES && wants_span(queue)) {
             int64_t end = next + test_random_within(&seed, 1, longest);
             end = end < PLACES ? end : PLACES;
             if (!queue_refill(queue, next, end))
                 break;
             next = end;
         }
-        if (next < PLACES)
-            queue_sleep(queue, 0, seen, 10 * second);
+        int64_t start = now();
+        if (next < PLACES && queue_sleep(queue, 0, seen, 10 * second) == seen && now() - start >= 10 * second &&
+            wants_span(queue))
+            fail_msg("more was wanted, and the leader was left asleep");
     }
     queue_close(queue);
 }
@@ -283,7 +429,7 @@ threads_claim_each_place_once(void **state)
 {
     static const struct {
         int64_t low_water, longest;
-    } cases[] = {{0, 1}, {0, 100}, {16, 100}, {64, 7}, {1000, 5000}};
+    } cases[] = {{0, 1}, {0, 100}, {16, 100}, {64, 7}, {1000, 5000}, {-1, 1}, {-1, 3}, {-1, 100}};
     (void)state;
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         struct claims *claims = share_memory(sizeof *claims);
@@ -684,6 +830,9 @@ main(void)
         cmocka_unit_test(the_leader_is_rung_when_the_queue_runs_low),
         cmocka_unit_test(a_leader_that_found_no_free_cell_is_rung_when_there_is_one),
         cmocka_unit_test(an_empty_queue_rings_the_leader_when_it_is_asked),
+        cmocka_unit_test(without_low_water_only_an_empty_queue_rings_the_leader),
+        cmocka_unit_test(a_claim_before_a_span_leaves_no_hunger_behind_it),
+        cmocka_unit_test(a_claim_while_a_span_comes_leaves_no_hunger_behind_it),
         cmocka_unit_test(processes_claim_each_place_once),
         cmocka_unit_test(threads_claim_each_place_once),
         cmocka_unit_test(the_first_error_is_kept_whole),
