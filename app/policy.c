@@ -33,6 +33,9 @@ policy_span(const struct plan *plan, int64_t next, int64_t workers, int64_t node
 int64_t
 policy_low_water(const struct plan *plan, int64_t end, int64_t node_workers)
 {
+    const struct plan_chunk last = plan_at(plan, end - 1);
+    if (plan->classes[last.class_index].chunk_seconds >= POLICY_LONG_CHUNK_SECONDS)
+        return -1;
     double taken = POLICY_REQUEST_SECONDS * (double)node_workers;
     int64_t chunks = end - plan_place_after(plan, plan_seconds_before(plan, end) - taken);
     int64_t most = POLICY_LOW_WATER_MOST * node_workers;

@@ -13,6 +13,12 @@
 /** Seconds that a node's request for more may take: a message each way, and the root's sleep between polls. */
 #define POLICY_REQUEST_SECONDS 0.01
 
+/**
+ * Nominal seconds from which on a chunk is long: a worker that waits a request for each of them loses 1/30 of its time at
+ * most. In simulations waiting pays on average from ten requests on; the rest is for chunks that are shorter than predicted.
+ */
+#define POLICY_LONG_CHUNK_SECONDS (30 * POLICY_REQUEST_SECONDS)
+
 /** Chunks per worker: it is not worth asking for more even earlier, however short they are. */
 #define POLICY_LOW_WATER_MOST INT64_C(64)
 
@@ -46,10 +52,12 @@ int64_t policy_span(const struct plan *plan, int64_t next, int64_t workers, int6
 
 /**
  * How many unclaimed chunks in a node's queue are few enough to ask for more: as many at the end of its newest span as its
- * workers will take while the request is on its way. Long chunks: 0, or a node would hoard what another one could start.
+ * workers will take while the request is on its way. Where the chunks there are long, none is: all workers of the node may be
+ * busy for long when the queue runs empty, and another span would only keep chunks from nodes that could start them.
  *
- * @param[in] end            the place behind the span
+ * @param[in] end            the place behind the span, at least 1
  * @param[in] node_workers   workers of the node
+ * @return -1: ask only when a worker is idle
  */
 int64_t policy_low_water(const struct plan *plan, int64_t end, int64_t node_workers);
 
@@ -57,7 +65,7 @@ int64_t policy_low_water(const struct plan *plan, int64_t end, int64_t node_work
  * Whether a node should ask for a span.
  *
  * @param[in] left       unclaimed chunks in its queue
- * @param[in] low_water  policy_low_water's; -1: none
+ * @param[in] low_water  policy_low_water's
  * @param[in] hungry     whether a worker has found nothing to claim since the newest span came
  */
 bool policy_wants_span(int64_t left, int64_t low_water, bool hungry);

@@ -169,19 +169,19 @@ static void
 low_water_is_what_is_taken_while_a_request_is_under_way(void **state)
 {
     const int64_t tasks[] = {8, 100}, none = 10000000; /* 611 chunks */
-    const double seconds[] = {1, 0x1p-5}, nothing = 0;
+    const double seconds[] = {0.25, 0x1p-5}, nothing = 0;
     (void)state;
     struct plan *plan = make_plan(2, tasks, seconds, false);
     /* 64 workers take 0.64 s meanwhile: 20.48 of the short chunks */
     assert_int_equal(policy_low_water(plan, 108, 64), 20);
     assert_int_equal(policy_low_water(plan, 28, 64), 20);
-    assert_int_equal(policy_low_water(plan, 13, 64), 5); /* and no long one */
-    assert_int_equal(policy_low_water(plan, 8, 64), 0);
-    assert_int_equal(policy_low_water(plan, 8, 128), 1);
+    assert_int_equal(policy_low_water(plan, 9, 64), 3); /* and two of the others */
+    assert_int_equal(policy_low_water(plan, 8, 64), 2);
+    assert_int_equal(policy_low_water(plan, 8, 24), 0);
     assert_int_equal(policy_low_water(plan, 108, 1), 0);
     plan_destroy(plan);
     plan = make_plan(2, tasks, seconds, true);
-    assert_int_equal(policy_low_water(plan, 108, 64), 0);
+    assert_int_equal(policy_low_water(plan, 108, 64), 2);
     assert_int_equal(policy_low_water(plan, 100, 64), 20);
     assert_int_equal(policy_low_water(plan, 3, 64), 3); /* all that there are */
     plan_destroy(plan);
@@ -189,6 +189,27 @@ low_water_is_what_is_taken_while_a_request_is_under_way(void **state)
     plan = make_plan(1, &none, &nothing, false);
     assert_int_equal(policy_low_water(plan, 600, 4), 4 * POLICY_LOW_WATER_MOST);
     assert_int_equal(policy_low_water(plan, 100, 4), 100);
+    plan_destroy(plan);
+}
+
+static void
+long_chunks_have_no_low_water(void **state)
+{
+    const int64_t tasks[] = {8, 8, 100};
+    const double seconds[] = {POLICY_LONG_CHUNK_SECONDS, 0.29, 0x1p-5};
+    (void)state;
+    struct plan *plan = make_plan(3, tasks, seconds, false);
+    for (int64_t end = 1; end <= 8; end++) {
+        assert_int_equal(policy_low_water(plan, end, 1), -1);
+        assert_int_equal(policy_low_water(plan, end, 100000), -1);
+    }
+    assert_int_equal(policy_low_water(plan, 9, 1), 0);
+    assert_int_equal(policy_low_water(plan, 9, 100000), 9); /* the long ones too: the next span has none */
+    plan_destroy(plan);
+    plan = make_plan(3, tasks, seconds, true);
+    assert_int_equal(policy_low_water(plan, 108, 64), 2);
+    assert_int_equal(policy_low_water(plan, 109, 64), -1);
+    assert_int_equal(policy_low_water(plan, 116, 64), -1);
     plan_destroy(plan);
 }
 
@@ -214,6 +235,12 @@ low_water_of_any_plan_is_the_most_that_is_taken(void **state)
         int64_t workers = test_random_within(&random, 1, INT64_C(1) << test_random_within(&random, 1, 14));
         int64_t end = test_random_within(&random, 1, plan->chunks), low = policy_low_water(plan, end, workers);
         double taken = POLICY_REQUEST_SECONDS * (double)workers, before = plan_seconds_before(plan, end);
+        const struct plan_chunk last = plan_at(plan, end - 1);
+        if (plan_chunk_seconds(plan, &last) >= POLICY_LONG_CHUNK_SECONDS) {
+            assert_int_equal(low, -1);
+            plan_destroy(plan);
+            continue;
+        }
         assert_true(low >= 0 && low <= end && low <= POLICY_LOW_WATER_MOST * workers);
         assert_true(before - plan_seconds_before(plan, end - low) <= taken * (1 + rounding));
         if (low < end && low < POLICY_LOW_WATER_MOST * workers)
@@ -251,6 +278,7 @@ main(void)
         cmocka_unit_test(chunks_without_work_are_cut_by_number),
         cmocka_unit_test(spans_of_any_plan_are_their_share_and_hold_every_chunk_once),
         cmocka_unit_test(low_water_is_what_is_taken_while_a_request_is_under_way),
+        cmocka_unit_test(long_chunks_have_no_low_water),
         cmocka_unit_test(a_span_is_wanted_at_low_water_or_for_an_idle_worker),
         cmocka_unit_test(low_water_of_any_plan_is_the_most_that_is_taken),
         cmocka_unit_test(a_chunk_is_claimed_ahead_while_there_is_plenty),

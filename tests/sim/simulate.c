@@ -214,22 +214,37 @@ refill(const struct run *run, struct node *node, struct span span)
     node->low_water = policy_low_water(run->setup->plan, span.end, run->setup->node_workers);
 }
 
+/* Let a node compute until it wants more, from `now` on. @return when it does */
+static double
+wants_more_at(struct run *run, struct node *node, double now)
+{
+    double wants = now;
+    bool hungry = false;
+    while (node->cell_count == CELLS || !policy_wants_span(node->left, node->low_water, hungry)) {
+        int64_t low_water = node->low_water > 0 ? node->low_water : 0;
+        if (node->left == 0) { /* the first worker that is free finds nothing */
+            hungry = true;
+            wants = node->free[0] + node->shift;
+        } else if (node->left > low_water) {
+            wants = claim(run, node, low_water, INFINITY);
+        } else { /* all cells are taken */
+            wants = claim(run, node, node->left - (node->cells[0].end - node->cells[0].next), INFINITY);
+        }
+    }
+    return wants > now ? wants : now;
+}
+
 /* Let a node compute until it asks for more, and send its request; to the end where there is no more. */
 static void
 go_on(struct run *run, int index, double now)
 {
     struct node *node = &run->nodes[index];
     claim(run, node, 0, now);
-    double asks = now;
-    while (!node->closed && (node->left > node->low_water || node->cell_count == CELLS)) {
-        int64_t first_cell = node->cells[0].end - node->cells[0].next;
-        asks = claim(run, node, node->left > node->low_water ? node->low_water : node->left - first_cell, INFINITY);
-    }
     if (node->closed) {
         claim(run, node, 0, INFINITY);
         return;
     }
-    asks = asks > now ? asks : now;
+    double asks = wants_more_at(run, node, now);
     double way = index == 0 ? 0 : run->setup->way_seconds * uniform(run);
     send(run, (struct message){.time = asks + way, .node = index});
 }

@@ -3,8 +3,8 @@
  * A run in simulated time: the root hands out spans of a real plan to nodes by app/policy.h, workers take chunks in the
  * plan's order. No threads, no clock, no messages: so a run of 100,000 ranks and 10^9 tasks takes a second.
  *
- * The model. A node asks for more when its queue has `low water` unclaimed chunks or fewer, a free cell, and no
- * request under way, as dispatch.c does. A request and its answer each take a random time, the root answers one after the
+ * The model. A node asks for more when policy_wants_span says so, its queue has a free cell, and no request is under way, as
+ * dispatch.c does. A request and its answer each take a random time, the root answers one after the
  * other; its own node waits for no message. A worker takes the lowest place of its node's queue when it is free: this is
  * simulated chunk by chunk, but for whole rounds of equal chunks (each worker takes one), which are done at once.
  */

@@ -271,20 +271,27 @@ two_classes_keep_the_bound_in_both_orders(void **state)
         }
 }
 
+/*
+ * With 100 tasks a worker the longest chunk takes 4/5 of the whole time: nobody may keep a chunk waiting that another one
+ * could start. With 1563 nodes the root spends 0.36 s of the 1.7 s on answers; if these took no time, it would be 0.97 there.
+ */
 static void
 many_classes_keep_the_bound_in_both_orders(void **state)
 {
-    static const int nodes[] = {2, 16, 128, 1563};
+    static const struct {
+        int nodes;
+        double hundred_a_worker, thousand_a_worker; /* efficiency, at least */
+    } cases[] = {{2, 0.98, 0.99}, {16, 0.97, 0.99}, {128, 0.96, 0.98}, {1563, 0.86, 0.97}};
     (void)state;
-    for (int i = 0; i < 4; i++)
-        for (int64_t per_worker = 10; per_worker <= 1000; per_worker *= 10)
-            for (int reversed = 0; reversed < 2; reversed++) {
-                int64_t tasks = per_worker * 64 * nodes[i];
-                run_unequal(reversed ? "450 classes, reversed" : "450 classes", make_tail(tasks, reversed), nodes[i],
-                            per_worker < 1000 ? 0
-                            : reversed        ? 0.9
-                                              : 0.95);
-            }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int64_t per_worker = 10; per_worker <= 1000; per_worker *= 10) {
+            int64_t tasks = per_worker * 64 * cases[i].nodes;
+            run_unequal("450 classes", make_tail(tasks, false), cases[i].nodes,
+                        per_worker == 100    ? cases[i].hundred_a_worker
+                        : per_worker == 1000 ? cases[i].thousand_a_worker
+                                             : 0);
+            run_unequal("450 classes, reversed", make_tail(tasks, true), cases[i].nodes, per_worker < 1000 ? 0 : 0.9);
+        }
 }
 
 /* ---- small cases against the best that there is ---- */
@@ -329,7 +336,8 @@ best_makespan(const struct plan *plan, int workers)
 /*
  * Greedy workers without queues of their own end within 2 - 1/m of the best time (Graham, "Bounds on multiprocessing timing
  * anomalies", SIAM J. Appl. Math. 17, 1969). Chunks that wait in a node's queue while another node is idle must not cost
- * more than what longest first gains against that. Messages take next to no time here.
+ * more than what longest first gains against that; on average they cost next to nothing. Messages take no time to speak of
+ * here.
  */
 static void
 small_runs_are_near_the_best(void **state)
@@ -365,6 +373,7 @@ small_runs_are_near_the_best(void **state)
         plan_destroy(plan);
     }
     print_message("small runs: %.3f of the best time on average, %.3f at worst\n", sum / TRIALS, worst);
+    assert_true(sum / TRIALS < 1.01);
 }
 
 int
