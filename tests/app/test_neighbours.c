@@ -35,22 +35,6 @@ find(const struct neighbours_job *job)
     return found.count;
 }
 
-static void
-put(const char *path, const char *text)
-{
-    char whole[512];
-    snprintf(whole, sizeof whole, "tree%s", path);
-    for (char *slash = strchr(whole + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(whole, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(whole, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* What /proc tells of a thread. Seconds: of its life, on a core, and waiting for one (negative: the system does not say). */
 struct thread {
     int64_t process, number, parent;
@@ -72,7 +56,7 @@ put_stat(const char *folder, const struct thread *thread, double run)
         "%lld (%s) %c %lld 1 1 0 -1 4194304 99 0 0 0 %lld %lld 0 0 20 %d 1 0 %lld 3133440 375 18446744073709551615 1\n",
         (long long)thread->number, thread->name, thread->state, (long long)thread->parent, (long long)(run * ticks / 2),
         (long long)(run * ticks / 2), thread->niceness, (long long)((UPTIME - thread->age) * ticks));
-    put(path, text);
+    test_put_in_tree(path, text);
 }
 
 /* A process of one thread, or a further thread of one: the process's record is the last one's, and sums up nothing. */
@@ -88,12 +72,12 @@ put_thread(const struct thread *thread)
     snprintf(path, sizeof path, "%s/status", folder);
     snprintf(text, sizeof text, "Name:\t%s\nCpus_allowed:\tff\nCpus_allowed_list:\t%s\nMems_allowed:\t1\n",
              thread->name, thread->cpus);
-    put(path, text);
+    test_put_in_tree(path, text);
     if (thread->delay < 0)
         return;
     snprintf(path, sizeof path, "%s/schedstat", folder);
     snprintf(text, sizeof text, "%.0f %.0f 123\n", 1e9 * thread->run, 1e9 * thread->delay);
-    put(path, text);
+    test_put_in_tree(path, text);
 }
 
 static const struct thread busy = {.process = 4711,
@@ -111,9 +95,9 @@ static void
 start_tree(void)
 {
     assert_int_equal(system("rm -rf tree"), 0);
-    put("/proc/uptime", "1000.00 500.00\n");
-    put("/proc/self", "no folder");
-    put("/proc/loadavg", "1 1 1 1/1 1\n");
+    test_put_in_tree("/proc/uptime", "1000.00 500.00\n");
+    test_put_in_tree("/proc/self", "no folder");
+    test_put_in_tree("/proc/loadavg", "1 1 1 1/1 1\n");
 }
 
 static void
@@ -201,12 +185,12 @@ a_system_that_tells_nothing_has_nobody(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         start_tree();
         put_thread(&busy);
-        put("/proc/4711/stat", texts[i]);
+        test_put_in_tree("/proc/4711/stat", texts[i]);
         assert_int_equal(find(&nobody), 0);
     }
     start_tree();
     put_thread(&busy);
-    put("/proc/4711/task/4711/status", "Name:\tx\n");
+    test_put_in_tree("/proc/4711/task/4711/status", "Name:\tx\n");
     assert_int_equal(find(&nobody), 0);
     assert_int_equal(system("rm tree/proc/4711/task/4711/status"), 0);
     assert_int_equal(find(&nobody), 0);

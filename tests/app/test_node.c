@@ -25,23 +25,6 @@ a_quota_is_positive_or_none(void **state)
     assert_true(quota >= 0 && quota < 1e6);
 }
 
-/* A file below "tree", with its directories. */
-static void
-put(const char *path, const char *text)
-{
-    char whole[512];
-    snprintf(whole, sizeof whole, "tree%s", path);
-    for (char *slash = strchr(whole + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(whole, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(whole, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void
 start_tree(const char *groups)
 {
@@ -49,8 +32,8 @@ start_tree(const char *groups)
     unsetenv("SLURM_MEM_PER_NODE");
     unsetenv("SLURM_MEM_PER_CPU");
     unsetenv("SLURM_CPUS_ON_NODE");
-    put("/proc/meminfo", "MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:   12000000 kB\n");
-    put("/proc/self/cgroup", groups);
+    test_put_in_tree("/proc/meminfo", "MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:   12000000 kB\n");
+    test_put_in_tree("/proc/self/cgroup", groups);
     node_set_root("tree");
 }
 
@@ -62,25 +45,25 @@ the_tightest_of_nested_cgroups_counts(void **state)
     assert_int_equal(node_memory_total(), INT64_C(16000000) * 1024);
     assert_int_equal(node_memory_available(), INT64_C(12000000) * 1024);
     assert_true(node_cpu_quota() == 0);
-    put("/sys/fs/cgroup/slurm/job_7/step_0/memory.max", "max\n");
-    put("/sys/fs/cgroup/slurm/job_7/step_0/cpu.max", "max 100000\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/step_0/memory.max", "max\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/step_0/cpu.max", "max 100000\n");
     assert_int_equal(node_memory_total(), INT64_C(16000000) * 1024);
-    put("/sys/fs/cgroup/slurm/job_7/memory.max", "8000000000\n");
-    put("/sys/fs/cgroup/slurm/job_7/memory.current", "3000000000\n");
-    put("/sys/fs/cgroup/slurm/job_7/memory.stat", "anon 5\ninactive_file 1000000000\nactive_file 7\n");
-    put("/sys/fs/cgroup/slurm/job_7/cpu.max", "250000 100000\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/memory.max", "8000000000\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/memory.current", "3000000000\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/memory.stat", "anon 5\ninactive_file 1000000000\nactive_file 7\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/cpu.max", "250000 100000\n");
     assert_int_equal(node_memory_total(), INT64_C(8000000000));
     assert_int_equal(node_memory_available(), INT64_C(6000000000));
     assert_true(node_cpu_quota() == 2.5);
-    put("/sys/fs/cgroup/slurm/job_7/step_0/memory.max", "2000000000\n");
-    put("/sys/fs/cgroup/slurm/job_7/step_0/memory.current", "2500000000\n");
-    put("/sys/fs/cgroup/slurm/job_7/step_0/cpu.max", "150000 100000\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/step_0/memory.max", "2000000000\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/step_0/memory.current", "2500000000\n");
+    test_put_in_tree("/sys/fs/cgroup/slurm/job_7/step_0/cpu.max", "150000 100000\n");
     assert_int_equal(node_memory_total(), INT64_C(2000000000));
     assert_int_equal(node_memory_available(), 0);
     assert_true(node_cpu_quota() == 1.5);
     /* in a container the path is the host's, and the limit is at the top */
     start_tree("0::/docker/0123456789\n");
-    put("/sys/fs/cgroup/memory.max", "4000000000\n");
+    test_put_in_tree("/sys/fs/cgroup/memory.max", "4000000000\n");
     assert_int_equal(node_memory_total(), INT64_C(4000000000));
     assert_int_equal(node_memory_available(), INT64_C(4000000000));
 }
@@ -90,13 +73,13 @@ cgroups_of_the_first_version_count(void **state)
 {
     (void)state;
     start_tree("5:cpu,cpuacct:/user\n4:memory:/user/job\n1:name=systemd:/x\n");
-    put("/sys/fs/cgroup/memory/user/job/memory.limit_in_bytes", "9223372036854771712\n");
-    put("/sys/fs/cgroup/memory/user/memory.limit_in_bytes", "5000000000\n");
-    put("/sys/fs/cgroup/memory/user/memory.usage_in_bytes", "4000000000\n");
-    put("/sys/fs/cgroup/memory/user/memory.stat", "inactive_file 7\ntotal_inactive_file 500000000\n");
-    put("/sys/fs/cgroup/cpu/user/cpu.cfs_quota_us", "-1\n");
-    put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
-    put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    test_put_in_tree("/sys/fs/cgroup/memory/user/job/memory.limit_in_bytes", "9223372036854771712\n");
+    test_put_in_tree("/sys/fs/cgroup/memory/user/memory.limit_in_bytes", "5000000000\n");
+    test_put_in_tree("/sys/fs/cgroup/memory/user/memory.usage_in_bytes", "4000000000\n");
+    test_put_in_tree("/sys/fs/cgroup/memory/user/memory.stat", "inactive_file 7\ntotal_inactive_file 500000000\n");
+    test_put_in_tree("/sys/fs/cgroup/cpu/user/cpu.cfs_quota_us", "-1\n");
+    test_put_in_tree("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
+    test_put_in_tree("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
     assert_int_equal(node_memory_total(), INT64_C(5000000000));
     assert_int_equal(node_memory_available(), INT64_C(1500000000));
     assert_true(node_cpu_quota() == 0.5);
