@@ -175,7 +175,7 @@ class Classes(SheafTest):
             (["r.h5:/a/*", "unequal shapes"], ["matmul", "r.h5:/a/*", "r.h5:/grid"]),
         ):
             with self.subTest(arguments):
-                outcome = self.sheaf("run", *arguments, "-o", "none.h5", ranks=RANKS, code=BAD_DATA, limit=20)
+                outcome = self.sheaf("run", *arguments, "-o", "none.h5", ranks=RANKS, code=BAD_DATA)
                 self.assertEqual(len(outcome.complaints()), 1, str(outcome))
                 for word in words:
                     self.assertIn(word, outcome.complaints()[0])

@@ -151,7 +151,7 @@ class Sets(SheafTest):
         ):
             with self.subTest(arguments):
                 arguments += [] if "-o" in arguments else ["-o", "none.h5"]
-                outcome = self.sheaf("run", *arguments, ranks=RANKS, code=code, limit=20)
+                outcome = self.sheaf("run", *arguments, ranks=RANKS, code=code)
                 self.assertEqual(len(outcome.complaints()), 1, str(outcome))
                 for word in words:
                     self.assertIn(word, outcome.complaints()[0])
