@@ -194,26 +194,6 @@ class Classes(SheafTest):
             for i in range(300):
                 np.testing.assert_allclose(file[f"result/v{i}"][:], np.exp(np.arange(i + 1.0)), rtol=1e-14)
 
-    @unittest.skipUnless(RANKS > 1, "of several nodes")
-    def test_a_long_chunk_keeps_no_other_waiting(self):
-        """A node whose worker is busy for long takes no chunks that other nodes can start."""
-        draw = np.random.default_rng(3)
-        with h5py.File(self.path("long.h5"), "w") as file:
-            file["long"] = draw.random((3200, 3200), dtype=np.float32)  # 1.6 s nominal, the others 0.36 s
-            for i in range(2 * RANKS - 2):
-                file[f"short{i}"] = draw.random((1930, 1930), dtype=np.float32)
-        self.environment["SHEAF_NODE_RANKS"] = "1"
-        self.sheaf("run", "matmul", "long.h5:/*", "long.h5:/*", "-o", "out.h5", "--layout", "1x1", ranks=RANKS)
-        with h5py.File(self.path("out.h5")) as file:
-            chunks = file["sheaf/chunks"][:]
-        self.assertEqual(len(chunks), 2 * RANKS - 1)
-        end = chunks["compute_start"] + chunks["compute_seconds"]
-        first = chunks[np.argmax(chunks["compute_seconds"])]
-        later = chunks[(chunks["rank"] == first["rank"]) & (chunks["compute_start"] > first["compute_start"])]
-        others = end[chunks["rank"] != first["rank"]]
-        for chunk in later:
-            self.assertLess(chunk["compute_start"], others.max(), "this one waited for the long one, others were idle")
-
     def test_dry_run(self):
         outcome = self.sheaf("run", "inv", "s.h5:/beams/*/data", "--dry-run", ranks=RANKS)
         self.assertIn(f"class 1 of {len(set(SIZES))}: ", outcome.out)
