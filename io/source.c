@@ -246,8 +246,7 @@ source_end_view(struct source *source, int64_t first, int64_t count, struct shea
 {
     int64_t entry = source_entry(&source->map, first);
 
-    view_release(source->view, entry * source->stored_bytes, count * source->stored_bytes);
-    if (view_is_broken(source->view))
+    if (!view_release(source->view, entry * source->stored_bytes, count * source->stored_bytes))
         return sheaf_fail(error, SHEAF_IO_ERROR,
                           "%s: cannot read all of it: the file has become shorter since it was examined, or its device "
                           "fails",

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@ struct view {
     _Atomic uintptr_t base; /* 0: nothing is mapped */
     size_t bytes;           /* mapped, from base on */
     size_t skip;            /* from base to the range */
-    int64_t offset;         /* of the range in the file */
+    int descriptor;         /* of the file, the opener's */
+    int64_t offset;         /* of the range in it */
     atomic_bool broken;
 };
 
@@ -43,10 +45,9 @@ take_signal(int number, siginfo_t *about, void *context)
 
     if (view) {
         void *at = (void *)(address / page * page); // NOLINT(performance-no-int-to-ptr)
-        if (mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
-            atomic_store(&view->broken, true);
+        atomic_store(&view->broken, true);          /* first: once the page is there others read it without a fault */
+        if (mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
             return;
-        }
     }
     if (before.sa_flags & SA_SIGINFO)
         before.sa_sigaction(number, about, context);
@@ -88,6 +89,7 @@ view_open(int descriptor, int64_t offset, int64_t bytes)
         return NULL;
     view->skip = (size_t)offset % page;
     view->bytes = (size_t)bytes + view->skip;
+    view->descriptor = descriptor;
     view->offset = offset;
     atomic_store(&view->broken, false);
     void *base = mmap(NULL, view->bytes, PROT_READ, MAP_SHARED, descriptor, offset - (int64_t)view->skip);
@@ -114,14 +116,20 @@ view_at(const struct view *view, int64_t at)
     return (const char *)atomic_load(&view->base) + view->skip + at; // NOLINT(performance-no-int-to-ptr)
 }
 
-void
+bool
 view_release(struct view *view, int64_t at, int64_t bytes)
 {
     uintptr_t base = atomic_load(&view->base);
     size_t first = (view->skip + (size_t)at) / page * page, end = view->skip + (size_t)(at + bytes);
+    struct stat about;
 
-    if (!view_is_broken(view)) /* else the pages of zeros would go, too, and be found missing once more */
-        madvise((void *)(base + first), end - first, MADV_DONTNEED); // NOLINT(performance-no-int-to-ptr)
+    /* within the page of its last byte a file that has become shorter reads as 0 without any fault */
+    if (fstat(view->descriptor, &about) != 0 || about.st_size < view->offset + at + bytes)
+        atomic_store(&view->broken, true);
+    if (view_is_broken(view))
+        return false; /* its pages of zeros stay: else they would be found missing once more */
+    madvise((void *)(base + first), end - first, MADV_DONTNEED); // NOLINT(performance-no-int-to-ptr)
+    return true;
 }
 
 bool

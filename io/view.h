@@ -15,7 +15,7 @@
 
 struct view;
 
-/** Map bytes [offset, offset + bytes) of an open file. @return NULL where that cannot be done: then read it */
+/** Map bytes [offset, offset + bytes) of a file, which stays open meanwhile. @return NULL where that cannot be done: then read it */
 struct view *view_open(int descriptor, int64_t offset, int64_t bytes);
 
 /** Nobody may still use it. NULL is a no-op. */
@@ -24,10 +24,13 @@ void view_close(struct view *view);
 /** @return the byte at `at`, counted from the range's start */
 const void *view_at(const struct view *view, int64_t at);
 
-/** Bytes [at, at + bytes) have been used: give back what it took to map them. Thread-safe; they can be used again. */
-void view_release(struct view *view, int64_t at, int64_t bytes);
+/**
+ * Bytes [at, at + bytes) have been used: give back what it took to map them. Thread-safe; they can be used again.
+ * @return whether all of them were there, and all that others used: else what was computed of them is worth nothing
+ */
+bool view_release(struct view *view, int64_t at, int64_t bytes);
 
-/** @return whether some page could not be read since the view was opened: what was computed of it is worth nothing */
+/** @return whether it is known by now that bytes which were used were not there */
 bool view_is_broken(const struct view *view);
 
 /**

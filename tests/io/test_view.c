@@ -35,7 +35,7 @@ bytes_are_those_of_the_file(void **state)
         assert_non_null(view);
         for (int again = 0; again < 2; again++) {
             assert_memory_equal(view_at(view, 0), expected + offsets[i], (size_t)(BYTES - offsets[i]));
-            view_release(view, 0, BYTES - offsets[i]);
+            assert_true(view_release(view, 0, BYTES - offsets[i]));
         }
         assert_false(view_is_broken(view));
         view_close(view);
@@ -62,7 +62,7 @@ a_file_that_becomes_shorter_breaks_its_view(void **state)
     for (int64_t at = BYTES / 2 - 100; at < BYTES - 100; at += 500)
         assert_int_equal(*(const volatile char *)view_at(view, at), 0);
     assert_true(view_is_broken(view));
-    view_release(view, 0, BYTES - 100);
+    assert_false(view_release(view, 0, BYTES - 100));
     assert_true(view_is_broken(view));
     assert_memory_equal(view_at(whole, 0), expected, BYTES);
     assert_false(view_is_broken(whole));
@@ -74,6 +74,23 @@ a_file_that_becomes_shorter_breaks_its_view(void **state)
     view_close(view);
     close(descriptor);
     close(other);
+}
+
+/* The file's end in the middle of a page: what lies behind it there is 0, and no fault tells. */
+static void
+missing_bytes_of_the_last_page_break_the_view(void **state)
+{
+    int descriptor = make_file("middle");
+    struct view *view = view_open(descriptor, 0, BYTES);
+    (void)state;
+    assert_int_equal(ftruncate(descriptor, BYTES / 2 + 100), 0);
+    assert_true(view_release(view, 0, BYTES / 2 + 100));
+    assert_int_equal(*(const volatile char *)view_at(view, BYTES / 2 + 100), 0);
+    assert_false(view_is_broken(view));
+    assert_false(view_release(view, BYTES / 2, 101));
+    assert_true(view_is_broken(view));
+    view_close(view);
+    close(descriptor);
 }
 
 static volatile sig_atomic_t noted;
@@ -170,6 +187,7 @@ main(int argument_count, char **arguments)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_those_of_the_file),
         cmocka_unit_test(a_file_that_becomes_shorter_breaks_its_view),
+        cmocka_unit_test(missing_bytes_of_the_last_page_break_the_view),
         cmocka_unit_test(other_faults_are_left_alone),
         cmocka_unit_test(more_views_than_there_is_room_for_are_refused),
         cmocka_unit_test(measuring_leaves_the_view_as_it_was),
