@@ -1,6 +1,7 @@
 #include "hdf5_guard.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "FORMAT.md: memory and file are little-endian");
 
@@ -259,6 +260,28 @@ hdf5_guard_is_own(hid_t file, hid_t dataset)
     if (creation >= 0)
         H5Pclose(creation);
     return own;
+}
+
+enum sheaf_status
+hdf5_guard_check_length(hid_t dataset, const char *name, struct sheaf_error *error)
+{
+    hid_t file = H5Iget_file_id(dataset);
+    hsize_t expected = 0;
+    unsigned intent = 0;
+    void *descriptor = NULL;
+    struct stat about;
+
+    bool known = file >= 0 && H5Fget_intent(file, &intent) >= 0 && H5Fget_filesize(file, &expected) >= 0 &&
+                 H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) >= 0 && fstat(*(int *)descriptor, &about) == 0;
+    if (file >= 0)
+        H5Fclose(file);
+    if (!known)
+        return sheaf_fail(error, SHEAF_IO_ERROR, "%s: cannot tell whether its file is still whole", name);
+    /* what the library itself is writing gets its length when it is flushed */
+    if (!(intent & H5F_ACC_RDWR) && (hsize_t)about.st_size < expected)
+        return sheaf_fail(error, SHEAF_IO_ERROR, "%s: file is truncated at %lld of %lld bytes since it was opened",
+                          name, (long long)about.st_size, (long long)expected);
+    return SHEAF_OK;
 }
 
 /* IEEE half precision, which HDF5 1.10 does not name. */

@@ -61,6 +61,14 @@ enum sheaf_status hdf5_guard_open_cached(const char *path, const char *name, int
 enum sheaf_status hdf5_guard_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
                                           struct sheaf_error *error);
 
+/**
+ * Look whether a file is still as long as it was when the library opened it: behind its end the library reads 0, and says
+ * nothing. After reading a dataset of it; of files that the dataset leads to (where that is allowed) nothing is known.
+ * @param[in] name  how messages call it
+ * @return SHEAF_OK; SHEAF_IO_ERROR: what was read may be 0 that nobody wrote
+ */
+enum sheaf_status hdf5_guard_check_length(hid_t dataset, const char *name, struct sheaf_error *error);
+
 /** @return whether a dataset's bytes are all in this file: not behind an external link, external storage or virtual */
 bool hdf5_guard_is_own(hid_t file, hid_t dataset);
 

@@ -179,5 +179,5 @@ packed_fetch(const struct packed_layout *layout, hid_t dataset, const char *name
         packed_grid_start(&raw->layout.grid, number, start);
         status = fetch_chunk(dataset, name, start, number, raw, error);
     }
-    return status;
+    return status == SHEAF_OK ? hdf5_guard_check_length(dataset, name, error) : status;
 }

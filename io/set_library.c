@@ -86,6 +86,8 @@ set_library_read(struct set_library *library, const struct set *set, const struc
              H5Dread(dataset, type, memory, space, H5P_DEFAULT, buffer) < 0)
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: the HDF5 library cannot read it: %s",
                             set_text(set, member->text), hdf5_guard_reason(reason));
+    else
+        status = hdf5_guard_check_length(dataset, set_text(set, member->text), error);
     if (type >= 0)
         H5Tclose(type);
     if (memory >= 0)

@@ -61,6 +61,8 @@ read_box(const struct source_library *library, const struct source_map *map, con
              H5Dread(library->dataset, library->type, memory, space, H5P_DEFAULT, buffer) < 0)
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: the HDF5 library cannot read it: %s", map->text,
                             hdf5_guard_reason(reason));
+    else
+        status = hdf5_guard_check_length(library->dataset, map->text, error);
     if (space >= 0)
         H5Sclose(space);
     if (memory >= 0)

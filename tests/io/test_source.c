@@ -942,6 +942,39 @@ plain_tasks_are_seen_in_the_file(void **state)
     source_detach(source);
 }
 
+/* The library reads 0 behind the end of a file: one that became shorter while it was open must be seen nevertheless. */
+static void
+library_files_that_become_shorter_are_seen(void **state)
+{
+    const hsize_t extent[2] = {64, 1000}, chunk[2] = {4, 1000};
+    static double read[64 * 1000];
+    static char raw[1 << 20] __attribute__((aligned(PACKED_ALIGNMENT)));
+    struct source *source;
+    struct stat about;
+
+    (void)state;
+    for (int steps = 1; steps <= 2; steps++) {
+        write_dataset("shrinks.h5", "a", H5T_IEEE_F64LE, 2, extent, in_chunks(2, chunk));
+        describe("shrinks.h5:/a", 1);
+        assert_int_equal(map.offset, -1);
+        test_ok(source_attach(&map, &source, &error), &error);
+        test_ok(source_read(source, 0, 4, read, &error), &error);
+        assert_int_equal(stat("shrinks.h5", &about), 0);
+        assert_int_equal(truncate("shrinks.h5", about.st_size / 2), 0);
+        enum sheaf_status status;
+        if (steps == 1) {
+            status = source_read(source, 60, 4, read, &error);
+        } else {
+            int64_t bytes = source_raw_bytes(&map, 4);
+            assert_true(bytes > 0 && bytes <= (int64_t)sizeof raw);
+            status = source_fetch(source, 60, 4, raw, bytes, &error);
+        }
+        test_error(status, SHEAF_IO_ERROR, &error, "shrinks.h5:/a: file is truncated at");
+        source_detach(source);
+        assert_int_equal(unlink("shrinks.h5"), 0);
+    }
+}
+
 static void
 cached_tasks_are_seen(void **state)
 {
@@ -1144,6 +1177,7 @@ main(void)
         cmocka_unit_test(fingerprints_follow_the_content),
         cmocka_unit_test(large_library_tasks_are_sampled),
         cmocka_unit_test(plain_tasks_are_seen_in_the_file),
+        cmocka_unit_test(library_files_that_become_shorter_are_seen),
         cmocka_unit_test(cached_tasks_are_seen),
     };
     return cmocka_run_group_tests(tests, test_enter_directory, test_leave_directory);
