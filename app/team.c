@@ -9,6 +9,7 @@
 #include <hwloc.h>
 #include <hwloc/glibc-sched.h>
 #include <hwloc/linux.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,14 @@ struct team {
     hwloc_topology_t topology;
     hwloc_bitmap_t node;   /**< CPUs of all ranks of the node */
     hwloc_bitmap_t own;    /**< CPUs of this rank, as started */
-    hwloc_bitmap_t bound;  /**< CPUs of this rank, as bound */
+    hwloc_bitmap_t bound;  /**< CPUs of this rank, as team_bind bound it */
     hwloc_bitmap_t *masks; /**< CPUs of each rank of the node, as started */
     int ranks;
     struct audit_facts facts; /**< but for those that depend on the layout and on the kernel */
     struct others others;
+    hwloc_bitmap_t *cores; /**< CPUs of each numbered core; NULL: all ranks share all cores */
+    int core_count;        /**< numbered: R*T of the layout */
+    pthread_mutex_t binds; /**< one thread at a time walks over the others */
 };
 
 /** What each rank tells the others of its node. */
@@ -168,6 +172,7 @@ team_survey(struct comm *comm, struct team **out, struct sheaf_error *error)
     if (!team)
         abort(); // a few kilobytes: nothing could be told either
     *out = team;
+    pthread_mutex_init(&team->binds, NULL);
     team->ranks = comm ? comm_place(comm)->local_size : 1;
     team->node = hwloc_bitmap_alloc();
     team->own = hwloc_bitmap_alloc();
@@ -195,11 +200,22 @@ team_survey(struct comm *comm, struct team **out, struct sheaf_error *error)
     return status;
 }
 
+static void
+forget_cores(struct team *team)
+{
+    for (int i = 0; i < team->core_count && team->cores; i++)
+        hwloc_bitmap_free(team->cores[i]);
+    free(team->cores);
+    team->cores = NULL;
+}
+
 void
 team_destroy(struct team *team)
 {
     if (!team)
         return;
+    forget_cores(team);
+    pthread_mutex_destroy(&team->binds);
     hwloc_bitmap_free(team->node);
     hwloc_bitmap_free(team->own);
     hwloc_bitmap_free(team->bound);
@@ -245,7 +261,7 @@ team_describe(const struct team *team, const struct layout *layout, struct audit
 
 /** Bind each thread that the process has now, BLAS's pool among them. @return 0, or errno's number */
 static int
-bind_threads(struct team *team)
+bind_threads(struct team *team, hwloc_const_bitmap_t cpus)
 {
     DIR *tasks = opendir("/proc/self/task");
     if (!tasks)
@@ -254,53 +270,80 @@ bind_threads(struct team *team)
     for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
         int64_t thread;
         if (number_parse(entry->d_name, &thread, NULL) &&
-            hwloc_linux_set_tid_cpubind(team->topology, (pid_t)thread, team->bound) < 0 && errno != ESRCH)
+            hwloc_linux_set_tid_cpubind(team->topology, (pid_t)thread, cpus) < 0 && errno != ESRCH)
             failure = errno; // ESRCH: it has ended meanwhile
     }
     closedir(tasks);
     return failure;
 }
 
-/**
- * Cores of a rank's own: of those that it was started on where the launcher has parted them well already, else of the node's.
- * Not those that another program cannot leave, as long as there are enough others.
- */
-static void
-select_own_cores(struct team *team, int local_rank, const struct layout *layout)
+/** @param[in,out] cpus  those that the process may really use, where these are none of them */
+static enum sheaf_status
+bind_process(struct team *team, hwloc_bitmap_t cpus, struct sheaf_error *error)
 {
-    struct masks_comparison comparison;
-    compare_active(team, layout, &comparison);
-    bool parted = comparison.disjoint && comparison.narrow == 0;
-    hwloc_const_bitmap_t from = parted ? team->own : team->node;
-    hwloc_bitmap_t offered = hwloc_bitmap_alloc();
-    hwloc_bitmap_from_ulongs(offered, MASK_WORDS, team->others.taken);
-    hwloc_bitmap_andnot(offered, from, offered);
-    if (masks_count_cores(team->topology, offered) < (parted ? 1 : layout->ranks) * layout->threads)
-        hwloc_bitmap_copy(offered, from);
-    masks_select_cores(team->topology, offered, parted ? 0 : local_rank * layout->threads, layout->threads,
-                       team->bound);
-    hwloc_bitmap_free(offered);
+    pthread_mutex_lock(&team->binds);
+    int failure = bind_threads(team, cpus);
+    if (failure == EINVAL) {
+        // A cpuset of the rank's own, as containers have: it can leave it for none of the other ranks' cores.
+        hwloc_bitmap_copy(cpus, team->own);
+        failure = bind_threads(team, cpus);
+    }
+    pthread_mutex_unlock(&team->binds);
+    if (failure)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "cannot bind threads to their cores: %s", strerror(failure));
+    return SHEAF_OK;
+}
+
+/** Give each core of the layout its number, unless all ranks share all of them. */
+static void
+number_cores(struct team *team, const struct layout *layout)
+{
+    forget_cores(team);
+    team->core_count = layout->ranks * layout->threads;
+    // A quota, or a grant that confines nobody, names no cores: others with a quota of their own would choose the same ones.
+    if (team->core_count > team->facts.cores || team_cores(team) < team->facts.cores)
+        return;
+    team->cores = calloc((size_t)team->core_count, sizeof(hwloc_bitmap_t));
+    if (!team->cores)
+        abort();
+    for (int i = 0; i < team->core_count; i++)
+        team->cores[i] = hwloc_bitmap_alloc();
+    hwloc_bitmap_t taken = hwloc_bitmap_alloc();
+    hwloc_bitmap_from_ulongs(taken, MASK_WORDS, team->others.taken);
+    masks_part_cores(team->topology, team->masks, team->node, taken, layout->ranks, layout->threads, team->cores);
+    hwloc_bitmap_free(taken);
 }
 
 enum sheaf_status
 team_bind(struct team *team, int local_rank, const struct layout *layout, struct sheaf_error *error)
 {
-    // A quota, or a grant that confines nobody, names no cores: others with a quota of their own would choose the same ones.
-    bool shared = layout->ranks * layout->threads > team->facts.cores || team_cores(team) < team->facts.cores;
+    number_cores(team, layout);
     // Parked ranks sleep: where they may run does not matter, and they must not hold a core that others were given.
-    if (shared || local_rank >= layout->ranks)
+    if (!team->cores || local_rank >= layout->ranks) {
         hwloc_bitmap_copy(team->bound, team->node);
-    else
-        select_own_cores(team, local_rank, layout);
-    int failure = bind_threads(team);
-    if (failure == EINVAL) {
-        // A cpuset of the rank's own, as containers have: it can leave it for none of the other ranks' cores.
-        hwloc_bitmap_copy(team->bound, team->own);
-        failure = bind_threads(team);
+    } else {
+        hwloc_bitmap_zero(team->bound);
+        for (int i = 0; i < layout->threads; i++)
+            hwloc_bitmap_or(team->bound, team->bound, team->cores[local_rank * layout->threads + i]);
     }
-    if (failure)
-        return sheaf_fail(error, SHEAF_NO_RESOURCES, "cannot bind threads to their cores: %s", strerror(failure));
-    return SHEAF_OK;
+    return bind_process(team, team->bound, error);
+}
+
+enum sheaf_status
+team_bind_cores(struct team *team, const int *cores, int count, struct sheaf_error *error)
+{
+    hwloc_bitmap_t cpus = team->cores ? hwloc_bitmap_alloc() : hwloc_bitmap_dup(team->node);
+    enum sheaf_status status = SHEAF_OK;
+    for (int i = 0; i < count && !status; i++) {
+        if (cores[i] < 0 || cores[i] >= team->core_count)
+            status = sheaf_fail(error, SHEAF_INTERNAL, "core %d of %d does not exist", cores[i], team->core_count);
+        else if (team->cores)
+            hwloc_bitmap_or(cpus, cpus, team->cores[cores[i]]);
+    }
+    if (!status)
+        status = bind_process(team, cpus, error);
+    hwloc_bitmap_free(cpus);
+    return status;
 }
 
 bool

@@ -30,16 +30,28 @@ int team_cores(const struct team *team);
 int team_own_cores(const struct team *team);
 
 /**
- * Bind every thread of this process to its own cores: T of those that it was started on, where the launcher has parted them
- * so, else the node's cores r*T to r*T + T - 1 for rank r of a layout. Where R x T passes the cores, or nothing says which of
- * them are this job's, all ranks share them all. A rank whose cpuset has none of its cores stays where it is. Threads that are created later inherit the binding. Not collective.
+ * Number the node's cores by a layout: core r*T + t is thread t's of rank r, alike at all ranks. They are those that the rank
+ * was started on, where the launcher has parted them so, else of all that the node offers. Then bind every thread of this
+ * process to the rank's own. Where R x T passes the cores, or nothing says which of them are this job's, all ranks share them
+ * all; so do parked ranks. Not collective; no other function of this team may run at the same time.
  */
 enum sheaf_status team_bind(struct team *team, int local_rank, const struct layout *layout, struct sheaf_error *error);
+
+/**
+ * Bind every thread of this process, BLAS's pool too, to some of the cores that team_bind numbered; where it shares them all,
+ * to all. Threads that are created later inherit the binding of their creator. A process whose cpuset has none of these
+ * cores stays where it was started. Any thread may call it at any time after team_bind: calls wait for each other, so that the
+ * last one's cores are every thread's. Not collective.
+ * @param[in] cores  numbers from 0 to R*T - 1 of the layout that team_bind was given
+ * @param[in] count  at least 1
+ * @return SHEAF_INTERNAL for a number that is none of them; SHEAF_NO_RESOURCES where the system refuses
+ */
+enum sheaf_status team_bind_cores(struct team *team, const int *cores, int count, struct sheaf_error *error);
 
 /** The CPUs of all ranks of the node. @return false where they do not fit a cpu_set_t (more than 1024) */
 bool team_node_cpus(const struct team *team, cpu_set_t *cpus);
 
-/** Write "0-3,8" or "none": the cores this rank is bound to, as the system numbers its CPUs. */
+/** Write "0-3,8" or "none": the cores that team_bind bound this rank to, as the system numbers its CPUs. */
 void team_format_binding(const struct team *team, char *text, int bytes);
 
 /**

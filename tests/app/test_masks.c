@@ -95,6 +95,8 @@ selected_cores_are_whole_disjoint_and_offered(void **state)
     hwloc_topology_destroy(topology);
 }
 
+#define MASKS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 /* @param[in] texts  of the ranks' masks, ends with NULL */
 static void
 expect_compared(const char *const *texts, int threads, struct masks_comparison expected)
@@ -115,8 +117,6 @@ expect_compared(const char *const *texts, int threads, struct masks_comparison e
     hwloc_topology_destroy(topology);
 }
 
-#define MASKS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
 static void
 masks_are_compared(void **state)
 {
@@ -133,6 +133,57 @@ masks_are_compared(void **state)
     expect_compared(MASKS("0", "1"), 1, shared); // siblings: two CPUs, and one core
 }
 
+/* @param[in] expected  CPUs of each core that a layout of these ranks and threads numbers, ends with NULL */
+static void
+expect_parted(const char *const *texts, const char *taken_text, int ranks, int threads, const char *const *expected)
+{
+    enum { MOST = 8 };
+    hwloc_topology_t topology = make_topology(smt_node);
+    hwloc_bitmap_t masks[MOST], cores[MOST], all = hwloc_bitmap_alloc(), taken = make_mask(taken_text);
+    for (int i = 0; texts[i]; i++) {
+        masks[i] = make_mask(texts[i]);
+        hwloc_bitmap_or(all, all, masks[i]);
+    }
+    for (int i = 0; i < ranks * threads; i++)
+        cores[i] = hwloc_bitmap_alloc();
+    masks_part_cores(topology, masks, all, taken, ranks, threads, cores);
+    for (int i = 0; i < ranks * threads; i++) {
+        char text[128];
+        hwloc_bitmap_list_snprintf(text, sizeof text, cores[i]);
+        assert_string_equal(text, expected[i]);
+        hwloc_bitmap_free(cores[i]);
+    }
+    assert_null(expected[ranks * threads]);
+    for (int i = 0; texts[i]; i++)
+        hwloc_bitmap_free(masks[i]);
+    hwloc_bitmap_free(all);
+    hwloc_bitmap_free(taken);
+    hwloc_topology_destroy(topology);
+}
+
+static void
+cores_are_parted_among_ranks(void **state)
+{
+    (void)state;
+    /* unbound ranks: neighbours stay together, siblings with their core */
+    expect_parted(MASKS("0-15", "0-15"), "", 2, 2, MASKS("0-1", "2-3", "4-5", "6-7"));
+    expect_parted(MASKS("0-15", "0-15"), "", 1, 3, MASKS("0-1", "2-3", "4-5"));
+    /* parted by the launcher: each stays where it is, in whatever order that is */
+    expect_parted(MASKS("8-15", "0-7"), "", 2, 2, MASKS("8-9", "10-11", "0-1", "2-3"));
+    expect_parted(MASKS("8-15", "0-7"), "", 1, 2, MASKS("8-9", "10-11"));
+    /* not well: too few for one of them, or shared with another */
+    expect_parted(MASKS("8-13", "0-1"), "", 2, 2, MASKS("0-1", "8-9", "10-11", "12-13"));
+    expect_parted(MASKS("0-7", "6-15"), "", 2, 1, MASKS("0-1", "2-3"));
+    /* a rank that does not compute leaves its cores to the others */
+    expect_parted(MASKS("0-1", "2-3"), "", 1, 2, MASKS("0-1", "2-3"));
+    /* what is taken is left, as long as there is enough; of a core whose sibling is taken nothing is used */
+    expect_parted(MASKS("0-15"), "0-1,4-5", 1, 2, MASKS("2-3", "6-7"));
+    expect_parted(MASKS("0-15"), "1,4", 1, 2, MASKS("2-3", "6-7"));
+    expect_parted(MASKS("0-5", "0-5"), "2-3", 2, 1, MASKS("0-1", "4-5"));
+    expect_parted(MASKS("0-5", "0-5", "0-5"), "2-3", 3, 1, MASKS("0-1", "2-3", "4-5"));
+    expect_parted(MASKS("0-3", "4-7"), "0-1,4-7", 2, 1, MASKS("2-3", "4-5"));
+}
+
 int
 main(void)
 {
@@ -141,6 +192,7 @@ main(void)
         cmocka_unit_test(machines_that_tell_no_cores_have_cpus),
         cmocka_unit_test(selected_cores_are_whole_disjoint_and_offered),
         cmocka_unit_test(masks_are_compared),
+        cmocka_unit_test(cores_are_parted_among_ranks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
