@@ -1,8 +1,8 @@
 #include "job.h"
 #include "blas.h"
-#include "courier.h"
 #include "finite.h"
 #include "node.h"
+#include "pass.h"
 #include "results.h"
 #include "summary.h"
 
@@ -198,95 +198,7 @@ open_operands(struct job *job, struct sheaf_error *error)
     return status;
 }
 
-static enum sheaf_status
-bind(struct job *job, struct sheaf_error *error)
-{
-    enum sheaf_status status = team_bind(job->team, job->place.local_rank, &job->layout, error);
-    bool active = job->place.local_rank < job->layout.ranks;
-    int width = active && job->kernel->width_kind == SHEAF_WIDTH_BLAS ? job->layout.width : 1;
-    int threads = blas_set_threads(width);
-    if (!status && threads != width)
-        status =
-            sheaf_fail(error, SHEAF_NO_RESOURCES,
-                       "%s: BLAS uses %d threads instead of %d; ask for a narrower --layout, or use another BLAS build",
-                       job->place.host, threads, width);
-    return comm_agree(job->comm, status, error);
-}
-
-static enum sheaf_status
-make_queue(struct job *job, struct sheaf_error *error)
-{
-    bool outboxes = job->place.node > 0;
-    void *memory;
-    enum sheaf_status status = comm_agree(
-        job->comm, comm_share(job->comm, queue_bytes(job->place.local_size, outboxes), &memory, error), error);
-    if (status)
-        return status;
-    job->queue = memory;
-    if (job->place.local_rank == 0)
-        queue_init(job->queue, job->place.local_size, outboxes, 0);
-    comm_barrier_node(job->comm);
-    return SHEAF_OK;
-}
-
-static enum sheaf_status
-make_engine(struct job *job, struct sheaf_error *error)
-{
-    struct engine_setup setup = {.plan = job->plan,
-                                 .queue = job->queue,
-                                 .sources = job->sources,
-                                 .inputs = job->map.operands,
-                                 .shared_inputs = (const void *const *)job->shared,
-                                 .layout = job->layout,
-                                 .rank = job->place.rank,
-                                 .local_rank = job->place.local_rank,
-                                 .on_root_node = job->place.node == 0,
-                                 .node_cpus = team_node_cpus(job->team, &job->node_cpus) ? &job->node_cpus : NULL,
-                                 .check_finite = job->options->check_finite,
-                                 .settles_results = job->place.rank == 0,
-                                 .results_in_memory = job->map.results_in_memory,
-                                 .memory_bytes = job->node_memory / job->layout.ranks};
-    enum sheaf_status status = comm_agree(job->comm, engine_create(&setup, &job->engine, error), error);
-    if (status)
-        return status;
-    job->workers = (int)comm_sum(job->comm, engine_get_size(job->engine)->workers);
-    return SHEAF_OK;
-}
-
 // ---- the run ----
-
-static enum sheaf_status
-execute(struct job *job, struct sheaf_error *error)
-{
-    bool root = job->place.rank == 0;
-    struct dispatch_setup setup = {.comm = job->comm,
-                                   .queue = job->queue,
-                                   .plan = job->plan,
-                                   .workers = job->workers,
-                                   .node_workers = engine_get_size(job->engine)->workers * job->layout.ranks,
-                                   .take_commits = engine_take_commits,
-                                   .argument = job->engine};
-    enum sheaf_status status = comm_agree(job->comm, dispatch_start(&setup, &job->dispatch, error), error);
-    if (status)
-        return status;
-    struct progress progress;
-    int64_t start = node_nanoseconds();
-    if (root)
-        progress_start(&progress, (enum options_progress)job->options->progress, stderr, job->plan->tasks,
-                       job->plan->flops, plan_seconds(job->plan));
-    engine_start(job->engine, job->store, job->run.number, job->host_row);
-    struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, root ? &progress : NULL};
-    courier_attend(&courier);
-    job->work_seconds = 1e-9 * (double)(node_nanoseconds() - start);
-    if (root) {
-        progress_end(&progress);
-        dispatch_totals(job->dispatch, &job->totals);
-        job->settled = engine_settlement(job->engine, &job->settlement);
-    }
-    engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
-    job->engine = NULL;
-    return queue_error(job->queue, error) ? error->status : SHEAF_OK;
-}
 
 /** Tell the user, while the file is open: the table of failed tasks is read from it. */
 static enum sheaf_status
@@ -301,8 +213,7 @@ conclude(struct job *job, struct sheaf_error *error)
 static void
 clean_up(struct job *job)
 {
-    engine_destroy(job->engine);
-    dispatch_destroy(job->dispatch);
+    pass_close(job);
     if (job->place.rank == 0 && !job->settled)
         store_abandon(&job->map.store);
     store_detach(job->store, NULL);
@@ -316,31 +227,19 @@ clean_up(struct job *job)
     free(job->host_rows);
 }
 
-/** Everything that a rank needs before the results file is made. */
-static enum sheaf_status
-make_ready(struct job *job, struct sheaf_error *error)
-{
-    enum sheaf_status status = open_operands(job, error);
-    if (!status)
-        status = bind(job, error);
-    if (!status)
-        status = make_queue(job, error);
-    if (!status && job->plan->chunks > 0)
-        status = make_engine(job, error);
-    return status;
-}
-
 static enum sheaf_status
 perform(struct job *job, struct sheaf_error *error)
 {
-    enum sheaf_status status = make_ready(job, error);
+    enum sheaf_status status = open_operands(job, error);
+    if (!status)
+        status = pass_open(job, error);
     if (!status)
         status = results_open(job, error);
     if (status)
         return status;
     summary_print_headline(job, stdout);
     summary_print_nodes(job, stdout);
-    status = job->plan->chunks > 0 ? execute(job, error) : results_settle_at_once(job, error);
+    status = job->plan->chunks > 0 ? pass_run(job, error) : results_settle_at_once(job, error);
     status = results_note_end(job, status, error);
     if (!status)
         status = conclude(job, error);

@@ -1,0 +1,121 @@
+#include "pass.h"
+#include "blas.h"
+#include "courier.h"
+#include "node.h"
+
+#include <string.h>
+
+static enum sheaf_status
+bind(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = team_bind(job->team, job->place.local_rank, &job->layout, error);
+    bool active = job->place.local_rank < job->layout.ranks;
+    int width = active && job->kernel->width_kind == SHEAF_WIDTH_BLAS ? job->layout.width : 1;
+    int threads = blas_set_threads(width);
+    if (!status && threads != width)
+        status =
+            sheaf_fail(error, SHEAF_NO_RESOURCES,
+                       "%s: BLAS uses %d threads instead of %d; ask for a narrower --layout, or use another BLAS build",
+                       job->place.host, threads, width);
+    return comm_agree(job->comm, status, error);
+}
+
+/** The first pass gets the queue's memory, later ones use it again: no rank looks at it any more once all are here. */
+static enum sheaf_status
+make_queue(struct job *job, struct sheaf_error *error)
+{
+    bool outboxes = job->place.node > 0;
+    size_t bytes = queue_bytes(job->place.local_size, outboxes);
+    void *memory = job->queue;
+    if (!memory) {
+        enum sheaf_status status = comm_agree(job->comm, comm_share(job->comm, bytes, &memory, error), error);
+        if (status)
+            return status;
+    }
+    comm_barrier_node(job->comm);
+    if (job->place.local_rank == 0) {
+        if (job->queue)
+            memset(memory, 0, bytes);
+        queue_init(memory, job->place.local_size, outboxes, 0);
+    }
+    job->queue = memory;
+    comm_barrier_node(job->comm);
+    return SHEAF_OK;
+}
+
+static enum sheaf_status
+make_engine(struct job *job, struct sheaf_error *error)
+{
+    struct engine_setup setup = {.plan = job->plan,
+                                 .queue = job->queue,
+                                 .sources = job->sources,
+                                 .inputs = job->map.operands,
+                                 .shared_inputs = (const void *const *)job->shared,
+                                 .layout = job->layout,
+                                 .rank = job->place.rank,
+                                 .local_rank = job->place.local_rank,
+                                 .on_root_node = job->place.node == 0,
+                                 .node_cpus = team_node_cpus(job->team, &job->node_cpus) ? &job->node_cpus : NULL,
+                                 .check_finite = job->options->check_finite,
+                                 .settles_results = job->place.rank == 0,
+                                 .results_in_memory = job->map.results_in_memory,
+                                 .memory_bytes = job->node_memory / job->layout.ranks};
+    enum sheaf_status status = comm_agree(job->comm, engine_create(&setup, &job->engine, error), error);
+    if (status)
+        return status;
+    job->workers = (int)comm_sum(job->comm, engine_get_size(job->engine)->workers);
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+pass_run(struct job *job, struct sheaf_error *error)
+{
+    bool root = job->place.rank == 0;
+    struct dispatch_setup setup = {.comm = job->comm,
+                                   .queue = job->queue,
+                                   .plan = job->plan,
+                                   .workers = job->workers,
+                                   .node_workers = engine_get_size(job->engine)->workers * job->layout.ranks,
+                                   .take_commits = engine_take_commits,
+                                   .argument = job->engine};
+    enum sheaf_status status = comm_agree(job->comm, dispatch_start(&setup, &job->dispatch, error), error);
+    if (status)
+        return status;
+    struct progress progress;
+    int64_t start = node_nanoseconds();
+    if (root)
+        progress_start(&progress, (enum options_progress)job->options->progress, stderr, job->plan->tasks,
+                       job->plan->flops, plan_seconds(job->plan));
+    engine_start(job->engine, job->store, job->run.number, job->host_row);
+    struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, root ? &progress : NULL};
+    courier_attend(&courier);
+    job->work_seconds = 1e-9 * (double)(node_nanoseconds() - start);
+    if (root) {
+        progress_end(&progress);
+        dispatch_totals(job->dispatch, &job->totals);
+        job->settled = engine_settlement(job->engine, &job->settlement);
+    }
+    engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
+    job->engine = NULL;
+    return queue_error(job->queue, error) ? error->status : SHEAF_OK;
+}
+
+enum sheaf_status
+pass_open(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = bind(job, error);
+    if (!status)
+        status = make_queue(job, error);
+    if (!status && job->plan->chunks > 0)
+        status = make_engine(job, error);
+    return status;
+}
+
+void
+pass_close(struct job *job)
+{
+    engine_destroy(job->engine);
+    dispatch_destroy(job->dispatch);
+    job->engine = NULL;
+    job->dispatch = NULL;
+}

@@ -1,0 +1,26 @@
+/**
+ * @file pass.h
+ * One pass over a job's plan in its layout: cores bound, queue, engine and dispatch made, all chunks handed out, all of
+ * it torn down. A job makes one pass, a sweep many, each in another layout.
+ */
+#ifndef SHEAF_PASS_H
+#define SHEAF_PASS_H
+
+#include "job.h"
+
+/**
+ * Bind every rank by job->layout, check how many threads BLAS then has, make queue and engine. Collective. The plan and the
+ * operands' sources are there; whatever fails, pass_close frees.
+ */
+enum sheaf_status pass_open(struct job *job, struct sheaf_error *error);
+
+/**
+ * Carry the plan out; the results file is open. Collective, but for its outcome, which is of this rank's node.
+ * Sets work_seconds, and at the root totals and settlement. The engine has ended, the dispatch is left for its totals.
+ */
+enum sheaf_status pass_run(struct job *job, struct sheaf_error *error);
+
+/** Free engine and dispatch, where there are any: then another pass may be opened. */
+void pass_close(struct job *job);
+
+#endif
