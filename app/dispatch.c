@@ -92,7 +92,7 @@ static bool
 refill_own(struct dispatch *d)
 {
     struct queue *queue = d->setup.queue;
-    int64_t chunks = d->setup.plan->chunks;
+    int64_t chunks = d->setup.plan->places;
     bool alone = d->place.node_count == 1, any = false;
     while (d->next < chunks && (alone || runs_low(queue))) {
         int64_t span =
@@ -114,7 +114,7 @@ refill_own(struct dispatch *d)
 static void
 take_first_span(struct dispatch *d)
 {
-    int64_t chunks = d->setup.plan->chunks, mine = d->setup.node_workers, before = 0, next, end;
+    int64_t chunks = d->setup.plan->places, mine = d->setup.node_workers, before = 0, next, end;
     MPI_Exscan(&mine, &before, 1, MPI_INT64_T, MPI_SUM, d->leaders);
     if (d->root)
         before = 0; // the first rank's result is undefined
@@ -139,7 +139,7 @@ answer_request(struct dispatch *d, int node, int node_workers)
     MPI_Wait(&other->span_request, MPI_STATUS_IGNORE); // it has asked again, so it has the one before: returns at once
     other->span = (struct order){.next = d->next, .end = d->next + span};
     d->next += span;
-    other->span.closed = stopped || d->next >= d->setup.plan->chunks;
+    other->span.closed = stopped || d->next >= d->setup.plan->places;
     send_order(d, node, &other->span, &other->span_request);
 }
 

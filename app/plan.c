@@ -249,6 +249,7 @@ plan_attach(const struct sheaf_kernel *kernel, const void *memory, struct plan *
                           .order = parts.order,
                           .tasks = block->tasks,
                           .chunks = block->chunks,
+                          .places = block->chunks,
                           .flops = block->flops,
                           .seconds = block->seconds,
                           .input_bytes = block->input_bytes,
@@ -337,6 +338,9 @@ order_at(const struct plan *plan, int64_t place)
 struct plan_chunk
 plan_at(const struct plan *plan, int64_t place)
 {
+    bool kept = plan->rest && plan->rest->left[place].kept;
+    if (plan->rest)
+        place = plan->rest->left[place].place;
     if (plan->reversed)
         place = plan->chunks - 1 - place;
     int low = order_at(plan, place);
@@ -348,7 +352,8 @@ plan_at(const struct plan *plan, int64_t place)
     return (struct plan_chunk){.chunk = class->first_chunk + within,
                                .class_index = index,
                                .first = class->first_position + first,
-                               .count = left < class->tasks_per_chunk ? left : class->tasks_per_chunk};
+                               .count = left < class->tasks_per_chunk ? left : class->tasks_per_chunk,
+                               .kept = kept};
 }
 
 double
@@ -360,12 +365,14 @@ plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chunk)
 double
 plan_seconds(const struct plan *plan)
 {
-    return plan->seconds;
+    return plan->rest ? plan->rest->left[plan->rest->places].seconds_before : plan->seconds;
 }
 
 double
 plan_seconds_before(const struct plan *plan, int64_t place)
 {
+    if (plan->rest)
+        return plan->rest->left[place].seconds_before;
     int64_t forward = plan->reversed ? plan->chunks - place : place;
     double seconds = 0;
     if (plan->class_count > 0) {
@@ -381,7 +388,7 @@ plan_seconds_before(const struct plan *plan, int64_t place)
 int64_t
 plan_place_after(const struct plan *plan, double seconds)
 {
-    int64_t low = 0, high = plan->chunks;
+    int64_t low = 0, high = plan->places;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
         if (plan_seconds_before(plan, middle) >= seconds)

@@ -48,6 +48,8 @@ struct plan {
     int64_t tasks, chunks;
     double flops;                      /**< of all tasks */
     double seconds;                    /**< nominal, of all tasks on one core */
+    int64_t places;                    /**< chunks that are handed out: all, or those of the rest */
+    const struct plan_rest *rest;      /**< what of the plan is left to be done; NULL: all of it */
     int64_t input_bytes, output_bytes; /**< of all tasks; shared inputs counted once */
     bool reversed;
     void *owned; /**< the block, where this plan is to free it */
@@ -59,6 +61,25 @@ struct plan_chunk {
     int class_index;
     int64_t first; /**< position, counted over all classes */
     int64_t count;
+    bool kept; /**< it was computed before: tasks that succeeded then keep their results */
+};
+
+/** Whether a chunk is to be computed. */
+enum plan_need { PLAN_DONE, PLAN_COMPUTE, PLAN_RETRY /**< all but the tasks that succeeded before */ };
+
+/** A chunk that is left. */
+struct plan_left {
+    uint32_t place; /**< among all chunks of the plan */
+    uint32_t kept;
+    double seconds_before; /**< nominal, of those before it that are left */
+};
+
+/** What is left of a plan, in its order: plain data that a node's ranks share. */
+struct plan_rest {
+    int64_t bytes; /**< of all this */
+    int64_t places, tasks;
+    double flops;
+    struct plan_left left[]; /**< places, and one behind them with the sum of the seconds */
 };
 
 /** A class as it goes into a plan. */
@@ -95,7 +116,23 @@ enum sheaf_status plan_attach(const struct sheaf_kernel *kernel, const void *mem
  */
 int64_t plan_run(const struct plan *plan, int64_t position, int64_t most, int64_t *task);
 
-/** The chunk that is handed out at a place of the order, 0 to chunks - 1. */
+/**
+ * Work out what is left of a plan. Places then count only that.
+ * @param[in]  needs  (chunks) enum plan_need, by the chunk's number
+ * @param[out] rest   malloc'ed: the caller frees it
+ * @return SHEAF_OK; SHEAF_BAD_DATA for 2^32 chunks or more; SHEAF_NO_RESOURCES
+ */
+enum sheaf_status plan_rest_build(const struct plan *plan, const uint8_t *needs, struct plan_rest **rest,
+                                  struct sheaf_error *error);
+
+/** Hand out only this rest, which stays the caller's and must stay where it is. Before anything else asks for places. */
+void plan_restrict(struct plan *plan, const struct plan_rest *rest);
+
+/** Tasks and flops that are to be computed: the plan's, or those of its rest. */
+int64_t plan_tasks_left(const struct plan *plan);
+double plan_flops_left(const struct plan *plan);
+
+/** The chunk that is handed out at a place of the order, 0 to places - 1. */
 struct plan_chunk plan_at(const struct plan *plan, int64_t place);
 
 /** Nominal seconds of a task. */
@@ -104,13 +141,13 @@ double plan_task_seconds(const struct plan_class *class);
 /** Nominal seconds of a chunk. */
 double plan_chunk_seconds(const struct plan *plan, const struct plan_chunk *chunk);
 
-/** Nominal seconds of the whole plan on one core. */
+/** Nominal seconds on one core of all that is to be computed. */
 double plan_seconds(const struct plan *plan);
 
-/** Nominal seconds of all chunks at places before `place`, 0 to chunks. Never falls from a place to the next. */
+/** Nominal seconds of all chunks at places before `place`, 0 to places. Never falls from a place to the next. */
 double plan_seconds_before(const struct plan *plan, int64_t place);
 
-/** The first place that has at least so many nominal seconds before it; `chunks` where none has. */
+/** The first place that has at least so many nominal seconds before it; `places` where none has. */
 int64_t plan_place_after(const struct plan *plan, double seconds);
 
 /** Tasks per chunk by the grid's formula (FORMAT.md). @param[in] align  as in plan_request */

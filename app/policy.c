@@ -14,13 +14,13 @@ static int64_t
 share_end(const struct plan *plan, int64_t next, double share)
 {
     double before = plan_seconds_before(plan, next), left = plan_seconds(plan) - before;
-    return left > 0 ? plan_place_after(plan, before + share * left) : plan->chunks;
+    return left > 0 ? plan_place_after(plan, before + share * left) : plan->places;
 }
 
 int64_t
 policy_span(const struct plan *plan, int64_t next, int64_t workers, int64_t node_workers)
 {
-    int64_t left = plan->chunks - next;
+    int64_t left = plan->places - next;
     if (left <= 0)
         return 0;
     double share = 0.5 * (double)node_workers / (double)workers;

@@ -291,6 +291,51 @@ check_seconds(const struct plan *plan)
     }
 }
 
+/* What is left of a plan is handed out in the plan's order, and nothing else; places, tasks, flops and seconds count only it. */
+static void
+check_rest(struct plan *plan, uint64_t *random)
+{
+    uint8_t *needs = calloc((size_t)plan->chunks, 1);
+    struct plan_chunk *expected = calloc((size_t)plan->chunks + 1, sizeof *expected);
+    struct plan_rest *rest;
+    int64_t count = 0, left_tasks = 0, odds = test_random_within(random, 0, 8);
+    double flops = 0;
+    assert_true(needs && expected);
+    for (int64_t place = 0; place < plan->chunks; place++) {
+        struct plan_chunk chunk = plan_at(plan, place);
+        needs[chunk.chunk] = test_random_within(random, 0, 8) < odds ? PLAN_DONE
+                             : test_random_within(random, 0, 1)      ? PLAN_RETRY
+                                                                     : PLAN_COMPUTE;
+        assert_false(chunk.kept);
+        chunk.kept = needs[chunk.chunk] == PLAN_RETRY;
+        if (needs[chunk.chunk] == PLAN_DONE)
+            continue;
+        expected[count++] = chunk;
+        left_tasks += chunk.count;
+        flops += plan->classes[chunk.class_index].cost.flops * (double)chunk.count;
+    }
+    test_ok(plan_rest_build(plan, needs, &rest, &error), &error);
+    plan_restrict(plan, rest);
+    assert_int_equal(plan->places, count);
+    assert_int_equal(plan_tasks_left(plan), left_tasks);
+    assert_true(plan_flops_left(plan) == flops);
+    double seconds = 0;
+    for (int64_t place = 0; place < count; place++) {
+        struct plan_chunk chunk = plan_at(plan, place);
+        assert_true(chunk.chunk == expected[place].chunk && chunk.class_index == expected[place].class_index &&
+                    chunk.first == expected[place].first && chunk.count == expected[place].count &&
+                    chunk.kept == expected[place].kept);
+        assert_true(plan_seconds_before(plan, place) == seconds);
+        seconds += plan_chunk_seconds(plan, &chunk);
+        assert_int_equal(plan_place_after(plan, seconds), place + 1);
+    }
+    assert_true(plan_seconds(plan) == seconds && plan_seconds_before(plan, count) == seconds);
+    assert_int_equal(plan_place_after(plan, 2 * seconds + 1), count);
+    free(rest);
+    free(expected);
+    free(needs);
+}
+
 static void
 random_plans_hold_every_task_once_longest_first(void **state)
 {
@@ -317,6 +362,7 @@ random_plans_hold_every_task_once_longest_first(void **state)
         check_order(plan);
         check_reverse(plan, reverse);
         free(seen);
+        check_rest(trial % 2 ? plan : reverse, &random);
         plan_destroy(plan);
         plan_destroy(reverse);
     }
@@ -479,6 +525,14 @@ no_memory_is_an_error(void **state)
         test_error(status, SHEAF_NO_RESOURCES, &error, "no memory for a plan of 1 classes");
         assert_null(plan);
     }
+    const uint8_t need = PLAN_COMPUTE;
+    struct plan_rest *rest;
+    plan = build(1, &class, false);
+    allowed = 0;
+    test_error(plan_rest_build(plan, &need, &rest, &error), SHEAF_NO_RESOURCES, &error, "no memory for 1 chunks");
+    allowed = -1;
+    assert_null(rest);
+    plan_destroy(plan);
 }
 
 static void
