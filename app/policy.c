@@ -1,6 +1,8 @@
 #include "policy.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 void
 policy_first_span(int64_t chunks, int64_t workers_before, int64_t node_workers, int64_t *next, int64_t *end)
@@ -54,4 +56,274 @@ policy_claim_ahead(int ready, int idle, int ahead, int64_t left, int node_worker
     if (ready < idle)
         return true;
     return ready - idle < ahead && left > node_workers;
+}
+
+/* ---- the width of a node's last chunks ---- */
+
+enum {
+    EVERY_WIDTH = 32,               /* cores up to which each width is tried */
+    BEHIND_MOST = POLICY_CORES_MAX, /* chunks behind the head that are looked at one by one: more are joined */
+};
+
+/** A makespan that is less by no more than this is no reason for more cores. */
+static const double nearly = 0.01;
+
+/** What is to be handed out: the head, and chunks like it behind it. */
+struct tail {
+    int cores, least;               /**< widths are 1, or `least` and more */
+    double free[POLICY_CORES_MAX];  /**< seconds until a core is free, the earliest first */
+    double leader_free;             /**< seconds until all cores of some rank are */
+    int width_count;                /**< those that are faster than all smaller ones */
+    int widths[POLICY_CORES_MAX];   /**< rising; the first is 1 */
+    double times[POLICY_CORES_MAX]; /**< the head's seconds at each of them */
+    int behind;                     /**< chunks behind the head */
+    double scale;                   /**< their seconds against the head's, at each width */
+    double waves[BEHIND_MOST + 1];  /**< the head's seconds for so many like it: see find_waves */
+};
+
+static int
+compare_seconds(const void *a, const void *b)
+{
+    double first = *(const double *)a, second = *(const double *)b;
+    return (first > second) - (first < second);
+}
+
+/** Seconds until all cores of a rank are free. */
+static double
+rank_free_in(const struct policy_node *node, int rank)
+{
+    double latest = 0;
+    for (int i = 0; i < node->threads; i++)
+        latest = fmax(latest, node->free_in[rank * node->threads + i]);
+    return latest;
+}
+
+/** The rank whose cores are all free first. */
+static int
+find_leader(const struct policy_node *node)
+{
+    int leader = 0;
+    for (int rank = 1; rank < node->ranks; rank++)
+        if (rank_free_in(node, rank) < rank_free_in(node, leader))
+            leader = rank;
+    return leader;
+}
+
+/** The rank that has a core free first; of several the busiest, so that others can lead. */
+static int
+find_core(const struct policy_node *node)
+{
+    int best = 0;
+    double best_core = INFINITY, best_rank = 0;
+    for (int rank = 0; rank < node->ranks; rank++) {
+        double core = INFINITY, all = rank_free_in(node, rank);
+        for (int i = 0; i < node->threads; i++)
+            core = fmin(core, node->free_in[rank * node->threads + i]);
+        if (core < best_core || (core <= best_core && all > best_rank)) {
+            best = rank;
+            best_core = core;
+            best_rank = all;
+        }
+    }
+    return best;
+}
+
+/** Idle seconds of all cores until a time. @param[in] free_in  (cores) */
+static double
+idle_until(int cores, const double *free_in, double time)
+{
+    double idle = 0;
+    for (int i = 0; i < cores; i++)
+        idle += fmax(0, time - free_in[i]);
+    return idle;
+}
+
+/**
+ * Whether one core is right whatever the widths are: the chunks behind can fill all cores until the head is done on one,
+ * or all of them fit beside what is being computed already (R. L. Graham, "Bounds on multiprocessing timing anomalies", SIAM
+ * Journal on Applied Mathematics 17(2), 1969: lists fill all cores but for the longest chunk).
+ */
+static bool
+is_plenty(const struct policy_node *node, double head)
+{
+    int cores = node->ranks * node->threads;
+    double first = INFINITY, last = 0, behind = node->seconds_left - head;
+    for (int i = 0; i < cores; i++) {
+        first = fmin(first, node->free_in[i]);
+        last = fmax(last, node->free_in[i]);
+    }
+    return behind >= idle_until(cores, node->free_in, first + head) - head ||
+           idle_until(cores, node->free_in, last) >= behind + cores * head;
+}
+
+/** Whether a width is tried: all on few cores; on many those by which the cores, or the free ones, can be shared. */
+static bool
+is_tried(const struct tail *tail, int free_cores, int width)
+{
+    if (tail->cores <= EVERY_WIDTH || width == tail->least || width == tail->cores)
+        return true;
+    return tail->cores / (tail->cores / width) == width ||
+           (width <= free_cores && free_cores / (free_cores / width) == width);
+}
+
+/** Note the widths that are tried: those that are faster than every smaller one. */
+static void
+find_widths(struct tail *tail, const struct tune_facts *head)
+{
+    int free_cores = 0;
+    while (free_cores < tail->cores && tail->free[free_cores] <= 0)
+        free_cores++;
+    tail->widths[0] = tail->width_count = 1;
+    tail->times[0] = tune_seconds(head, 1);
+    for (int width = tail->least > 1 ? tail->least : 2; width <= tail->cores; width++) {
+        if (!is_tried(tail, free_cores, width))
+            continue;
+        double seconds = tune_seconds(head, width);
+        if (seconds >= tail->times[tail->width_count - 1])
+            continue;
+        tail->widths[tail->width_count] = width;
+        tail->times[tail->width_count++] = seconds;
+    }
+}
+
+/** The place of the greatest width up to `most`, which is at least 1. */
+static int
+width_within(const struct tail *tail, int most)
+{
+    int place = tail->width_count - 1;
+    while (tail->widths[place] > most)
+        place--;
+    return place;
+}
+
+/**
+ * For 0, 1, ... chunks like the head, on cores that are all free: the least seconds in waves, each of some chunks side by side
+ * at one width that start when the wave before has ended.
+ */
+static void
+find_waves(struct tail *tail)
+{
+    tail->waves[0] = 0;
+    for (int chunks = 1; chunks <= tail->behind; chunks++) {
+        tail->waves[chunks] = INFINITY;
+        for (int beside = 1; beside <= chunks && beside <= tail->cores; beside++) {
+            double wave = tail->times[width_within(tail, tail->cores / beside)];
+            tail->waves[chunks] = fmin(tail->waves[chunks], wave + tail->waves[chunks - beside]);
+        }
+    }
+}
+
+/** Occupy the `width` cores that are free first until a time. */
+static void
+occupy(double *free, int cores, int width, double finish)
+{
+    int at = 0;
+    while (at < cores - width && free[width + at] < finish) {
+        free[at] = free[width + at];
+        at++;
+    }
+    for (int i = 0; i < width; i++)
+        free[at + i] = finish;
+}
+
+/**
+ * When the chunks behind the head end, at best, where each takes the width up to `share` times its share of the cores by which
+ * it ends first, until the rest goes in waves.
+ */
+static double
+hand_out(const struct tail *tail, const double *start, double share)
+{
+    double free[POLICY_CORES_MAX], best = INFINITY;
+    int cores = tail->cores;
+    memcpy(free, start, (size_t)cores * sizeof *free);
+    for (int left = tail->behind; left > 0; left--) {
+        best = fmin(best, free[cores - 1] + tail->scale * tail->waves[left]);
+        int most = width_within(tail, (int)fmin(cores, fmax(1, share * cores / left))), width = 1;
+        double finish = INFINITY;
+        for (int i = 0; i <= most; i++) {
+            double end = free[tail->widths[i] - 1] + tail->scale * tail->times[i];
+            if (end < finish) {
+                finish = end;
+                width = tail->widths[i];
+            }
+        }
+        occupy(free, cores, width, finish);
+    }
+    return fmin(best, free[cores - 1]);
+}
+
+/** When all ends, with the head at the width of that place. */
+static double
+try_width(const struct tail *tail, int place, double start)
+{
+    static const double shares[] = {0, 1, 2, INFINITY};
+    double free[POLICY_CORES_MAX], best = INFINITY;
+    for (int i = 0; i < tail->cores; i++) /* nobody overtakes the head */
+        free[i] = fmax(tail->free[i], start);
+    occupy(free, tail->cores, tail->widths[place], start + tail->times[place]);
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+        best = fmin(best, hand_out(tail, free, shares[i]));
+    return best;
+}
+
+/** When the head can start at the width of that place. */
+static double
+head_start(const struct tail *tail, int place)
+{
+    int width = tail->widths[place];
+    return width == 1 ? tail->free[0] : fmax(tail->leader_free, tail->free[width - 1]);
+}
+
+static void
+set_up_tail(struct tail *tail, const struct policy_node *node, const struct tune_facts *head)
+{
+    double first = tune_seconds(head, 1), behind = fmax(0, node->seconds_left - first);
+    tail->cores = node->ranks * node->threads;
+    tail->least = node->threads;
+    memcpy(tail->free, node->free_in, (size_t)tail->cores * sizeof *tail->free);
+    qsort(tail->free, (size_t)tail->cores, sizeof *tail->free, compare_seconds);
+    tail->leader_free = rank_free_in(node, find_leader(node));
+    int64_t chunks = node->chunks_left - 1, most = 2 * (int64_t)tail->cores;
+    most = most < BEHIND_MOST ? most : BEHIND_MOST;
+    tail->behind = (int)(chunks < most ? chunks : most);
+    tail->scale = tail->behind > 0 && first > 0 ? behind / tail->behind / first : 0;
+    find_widths(tail, head);
+    find_waves(tail);
+}
+
+/** The place of the smallest width by which all ends as soon as by any, nearly. */
+static int
+best_place(const struct tail *tail)
+{
+    double ends[POLICY_CORES_MAX], least = INFINITY;
+    for (int i = 0; i < tail->width_count; i++) {
+        ends[i] = try_width(tail, i, head_start(tail, i));
+        least = fmin(least, ends[i]);
+    }
+    int place = 0;
+    while (ends[place] > least * (1 + nearly))
+        place++;
+    return place;
+}
+
+void
+policy_choose_width(const struct policy_node *node, const struct tune_facts *head, struct policy_width *choice)
+{
+    double seconds = tune_seconds(head, 1);
+    int rank = find_core(node), cores = node->ranks * node->threads;
+    double start = INFINITY;
+    for (int i = 0; i < node->threads; i++)
+        start = fmin(start, node->free_in[rank * node->threads + i]);
+    *choice = (struct policy_width){.width = 1, .rank = rank, .start = start, .finish = start + seconds};
+    if (cores > POLICY_CORES_MAX || is_plenty(node, seconds))
+        return;
+    struct tail tail;
+    set_up_tail(&tail, node, head);
+    int place = best_place(&tail);
+    if (place == 0)
+        return;
+    choice->width = tail.widths[place];
+    choice->rank = find_leader(node);
+    choice->start = head_start(&tail, place);
+    choice->finish = choice->start + tail.times[place];
 }

@@ -6,6 +6,7 @@
 #define SHEAF_POLICY_H
 
 #include "plan.h"
+#include "tune.h"
 
 /** A span must fit the queue's packed cell, and a lost one should not be the whole run. */
 #define POLICY_SPAN_MOST INT64_C(0x40000000)
@@ -82,5 +83,44 @@ bool policy_wants_span(int64_t left, int64_t low_water, bool hungry);
  * @param[in] node_workers  workers of the node
  */
 bool policy_claim_ahead(int ready, int idle, int ahead, int64_t left, int node_workers);
+
+/** Of a node, at most, for its chunks to be given several cores: more are computed on one each. */
+#define POLICY_CORES_MAX 1024
+
+/** A node when its last chunks are handed out: cores rank by rank. */
+struct policy_node {
+    int ranks, threads; /**< cores rank * threads ... belong to rank */
+    /**
+     * (ranks * threads) predicted seconds until each core is free; 0: it is. A core that is still busy when its prediction has
+     * passed is not free: give as many seconds as it is overdue.
+     */
+    const double *free_in;
+    int64_t chunks_left; /**< unclaimed on this node, the head included; no more will come */
+    double seconds_left; /**< predicted, on one core, of all of them, the head included */
+};
+
+/** How a chunk is to be computed. */
+struct policy_width {
+    int width; /**< 1, or at least `threads`: then all cores of the rank that leads, and others of the node */
+    int rank;  /**< who leads; at width 1 another one that has a free core does as well */
+    double start, finish; /**< predicted seconds from now; start 0: now. Else wait, and ask again when a core is free */
+};
+
+/**
+ * Which width ends a node's work soonest, for the first chunk of its queue: its other chunks follow in the queue's order.
+ *
+ * While what is behind it can fill all cores until the chunk would be done on one of them, the answer is one core: nothing
+ * is lost to synchronisation. Near the end several cores share what is left, and cores that will be free soon are waited for
+ * where that wins. Each width is tried for the chunk, what follows is handed out by simple rules, and the width by which the last
+ * chunk ends soonest is taken (a rollout: D. P. Bertsekas, J. N. Tsitsiklis, C. Wu, "Rollout algorithms for combinatorial
+ * optimization", Journal of Heuristics 3, 1997). Of widths that are nearly as good the smallest. What follows is taken for equal
+ * chunks of the head's kind.
+ *
+ * With all cores free, start is 0. Costs O(cores log cores) while there is plenty.
+ *
+ * @param[in]  head    the chunk
+ * @param[out] choice
+ */
+void policy_choose_width(const struct policy_node *node, const struct tune_facts *head, struct policy_width *choice);
 
 #endif

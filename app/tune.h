@@ -1,0 +1,77 @@
+/**
+ * @file tune.h
+ * How long a chunk takes on one core and on several: a time model, corrected by the run's own chunks. Pure: no clock, MPI or
+ * files.
+ *
+ * A task of t seconds on one core takes on w of them
+ *     t (s + (1 - s) / w) + w's share of waiting,
+ * where s is what the kernel says of itself (G. M. Amdahl, "Validity of the single processor approach to achieving large scale
+ * computing capabilities", AFIPS 1967), and w no more than the width from which on it says that more never helps. The
+ * tasks of a chunk are computed one after the other on all w cores.
+ *
+ * Waiting: BLAS wakes its threads, and they wait for each other at every block of columns that a factorisation or product
+ * goes through. Blocks have TUNE_BLOCK columns, as LAPACK's have (ILAENV's usual 32 to 64), and a task's columns follow from
+ * its nominal flops, as if it were a product of square matrices. Waking takes some 10 us, and both grow with the
+ * number of threads as a tree of them would (log2). So tiny tasks never look better on several cores.
+ */
+#ifndef SHEAF_TUNE_H
+#define SHEAF_TUNE_H
+
+#include "plan.h"
+
+/** What waking BLAS's threads for a task costs, for each doubling of the width. */
+#define TUNE_WAKE_SECONDS 2e-5
+
+/** What each block of columns costs, for each doubling of the width. */
+#define TUNE_BLOCK_SECONDS 5e-6
+#define TUNE_BLOCK 64.0
+
+/** What a class's own chunks count: with as many chunks measured as this, the model and they weigh the same. */
+#define TUNE_PRIOR_CHUNKS 0.5
+
+/** How far a single chunk may pass what the chunks before it said: a page fault storm or a neighbour's burst is no law. */
+#define TUNE_OUTLIER 4.0
+
+/** What chunks of a class took so far in this run, on one core or on several: sums over chunks. Seconds; nominal 0: none yet. */
+struct tune_sample {
+    double nominal, measured;
+};
+
+/** All that the model knows of a chunk. */
+struct tune_facts {
+    double seconds;         /**< nominal, of the chunk on one core (plan_chunk_seconds) */
+    int64_t tasks;          /**< of the chunk, at least 1; several of them are wide one after the other */
+    double serial_fraction; /**< struct sheaf_cost's */
+    int greatest_width;     /**< struct sheaf_cost's; 0: no bound; 1: a kernel that knows no width (SHEAF_WIDTH_ONE) */
+    struct tune_sample narrow; /**< of its class at width 1: nominal against measured */
+    struct tune_sample wide;   /**< of its class at widths above 1: tune_model_seconds against measured */
+};
+
+/** The facts of a plan's chunk, without samples. */
+struct tune_facts tune_chunk_facts(const struct plan *plan, const struct plan_chunk *chunk);
+
+/** Count a chunk that was measured. One that is far from those before it counts as TUNE_OUTLIER times what they say. */
+void tune_add(struct tune_sample *sample, double nominal, double measured);
+
+/**
+ * Seconds of the chunk at a width, by the model alone: what a sample of wide chunks is compared with.
+ * @param[in] width  at least 1. Cores past greatest_width are left idle: BLAS is given no more threads than that.
+ */
+double tune_model_seconds(const struct tune_facts *facts, int width);
+
+/**
+ * Predicted seconds of the chunk at a width: the model's, corrected by the samples.
+ *
+ * Narrow chunks correct the work, not the waiting. Wide ones correct the whole of what is predicted for widths above 1. Both
+ * corrections are factors, and their logarithms are averaged with the prior's: TUNE_PRIOR_CHUNKS against the chunks measured.
+ */
+double tune_seconds(const struct tune_facts *facts, int width);
+
+/**
+ * The width that computes the chunk soonest where it has all the cores for itself: the least of those within 1/50 of the soonest.
+ * @param[in]  cores    at least 1
+ * @param[out] speedup  against width 1; may be NULL
+ */
+int tune_best_width(const struct tune_facts *facts, int cores, double *speedup);
+
+#endif
