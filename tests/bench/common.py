@@ -1,7 +1,10 @@
 """What the benchmarks share: their options, how they start programs, how they take times and show them."""
 
 import contextlib
+import datetime
 import os
+import platform
+import re
 import shutil
 import signal
 import statistics
@@ -13,13 +16,16 @@ import time
 import h5py
 
 
-def add_options(parser, repeats=5):
-    """The options that all benchmarks of `sheaf run` have."""
+def add_options(parser, repeats=5, unpinned=False):
+    """The options that all benchmarks of `sheaf run` have. UNPINNED: it is so already, and pinning is the option."""
     parser.add_argument("--sheaf", required=True, help="the program")
     parser.add_argument("--ranks", type=int, default=2, help="ranks (default 2)")
     parser.add_argument("--repeats", type=int, default=repeats, help=f"rounds of measurements (default {repeats})")
     parser.add_argument("--dir", default="/dev/shm", help="a memory file system (default /dev/shm)")
-    parser.add_argument("--unpinned", action="store_true", help="let OpenBLAS choose its core type, on all sides alike")
+    if unpinned:
+        parser.add_argument("--core-type", help="pin OpenBLAS's (Haswell, SkylakeX, ...), on all sides alike; else it chooses")
+    else:
+        parser.add_argument("--unpinned", action="store_true", help="let OpenBLAS choose its core type, on all sides alike")
 
 
 def environment(unpinned):
@@ -34,6 +40,20 @@ def environment(unpinned):
 
 def core_type(env):
     return env.get("OPENBLAS_CORETYPE", "chosen by OpenBLAS")
+
+
+def core_of(sheaf, env):
+    """The core type that is in use, and who chose it."""
+    found = re.search(r"^ *BLAS core +(\S+)", call([sheaf, "info"], env), re.MULTILINE)
+    return f"{found[1] if found else 'unknown'}, {'pinned' if 'OPENBLAS_CORETYPE' in env else 'not pinned'}"
+
+
+def describe_run(a, core, versions):
+    """The line above a table: the machine, and what was measured on it."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    return (f"{cpu}, {os.cpu_count()} CPUs, {a.ranks} ranks or workers; OpenBLAS core type {core}; {', '.join(versions)}; "
+            f"medians of {max(1, a.repeats)} (least–greatest); {datetime.date.today()}.")
 
 
 @contextlib.contextmanager
@@ -98,6 +118,16 @@ def run_sheaf(sheaf, env, ranks, kernel, operands, target, *options):
             sys.exit(f"{target}: not every task is done")
         inside = float(run["end"] - run["start"])
     return inside, whole, next(line for line in text.splitlines() if line.startswith("done:"))
+
+
+def digits(number):
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def figure(values):
+    """A cell of a table."""
+    text = digits(statistics.median(values))
+    return text if len(values) == 1 else f"{text} ({digits(min(values))}–{digits(max(values))})"
 
 
 def spread(values):

@@ -2,8 +2,11 @@
 # The table of benchmarks: Sheaf beside NumPy, multiprocessing, mpi4py.futures and joblib, and beside the limits of the
 # machine. Prints it as Markdown, and writes it as BUILD/bench/table.md, with all figures in table.csv beside it.
 # (jobscripts/setup.sh --bench installs the peers; one that is missing is shown as "-".)
+# Or another table, likewise in five.md and five.csv: the classic five-way comparison of threads and processes.
 #
-# usage: run.sh [--build DIR] [OPTION...]   --build: default build/release; OPTIONs are those of table.py, see its --help
+# usage: run.sh [--build DIR] [--five] [OPTION...]
+#   --build    default build/release
+#   --five     five.py instead of table.py; OPTIONs are those of the program, see its --help
 # exit:  0 measured · 1 a program failed, or a peer's results are not Sheaf's · 66 Sheaf is not built
 set -eu -o pipefail
 
@@ -13,6 +16,13 @@ if [ "${1:-}" = --build ]; then
     build=${2:?--build needs a directory}
     shift 2
 fi
+table=table
+limits=(--limits "$build/tests/bench")
+if [ "${1:-}" = --five ]; then
+    table=${1#--}
+    limits=()
+    shift
+fi
 if [ ! -x "$build/app/sheaf" ] || [ ! -x "$build/tests/bench/bare" ]; then
     echo "run.sh: no benchmarks in $build: cmake --preset release && cmake --build --preset release" >&2
     exit 66
@@ -21,5 +31,5 @@ fi
 . "$top/jobscripts/mpi_environment.sh"
 
 mkdir -p "$build/bench"
-exec /usr/bin/python3 "$top/tests/bench/table.py" --sheaf "$build/app/sheaf" --limits "$build/tests/bench" \
-    --markdown "$build/bench/table.md" --csv "$build/bench/table.csv" "$@"
+exec /usr/bin/python3 "$top/tests/bench/$table.py" --sheaf "$build/app/sheaf" "${limits[@]}" \
+    --markdown "$build/bench/$table.md" --csv "$build/bench/$table.csv" "$@"

@@ -19,11 +19,8 @@ their results with Sheaf only; its peers do a twentieth of them, and their secon
 
 import argparse
 import csv
-import datetime
 import importlib
 import os
-import platform
-import re
 import statistics
 import sys
 
@@ -32,7 +29,8 @@ import dispatch  # noqa: E402
 import mixed  # noqa: E402
 import peers  # noqa: E402
 import rows  # noqa: E402
-from common import add_options, available_memory, call, environment, run_sheaf, scratch, timed, warm_memory  # noqa: E402
+from common import (add_options, available_memory, call, core_of, describe_run, digits, environment, figure,  # noqa: E402
+                    run_sheaf, scratch, timed, warm_memory)
 
 INSIDE, WHOLE = 0, 1
 TITLES = {"numpy": "NumPy", "pool": "fork pool", "mpi4py": "mpi4py.futures", "joblib": "joblib"}
@@ -66,16 +64,10 @@ class Measured:
             del times[0]
 
 
-def digits(number):
-    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
-
-
 def cell(measured, who, part):
     if who not in measured.seconds:
         return "-"
-    times = measured.of(who, part)
-    text = digits(statistics.median(times))
-    return text if len(times) == 1 else f"{text} ({digits(min(times))}–{digits(max(times))})"
+    return figure(measured.of(who, part))
 
 
 def markdown_row(measured, part):
@@ -109,29 +101,19 @@ def csv_rows(measured, core):
         yield [measured.row.name, measured.row.describe(), who, role, core, len(measured.of(who, INSIDE)), *spreads, *ratios]
 
 
+def measured_versions():
+    return [f"{name} {importlib.import_module(name).__version__}" for name in ("numpy", "h5py", "mpi4py", "joblib")
+            if name in ("numpy", "h5py") or peers.is_installed(name)]
+
+
 def write_files(a, core, table):
     with open(a.markdown, "w", encoding="utf-8") as file:
-        file.write(markdown(describe_run(a, core), table))
+        file.write(markdown(describe_run(a, core, measured_versions()), table))
     with open(a.csv, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(CSV_HEAD)
         for measured in table:
             writer.writerows(csv_rows(measured, core))
-
-
-def core_of(sheaf, env):
-    """The core type, and who chose it."""
-    found = re.search(r"^ *BLAS core +(\S+)", call([sheaf, "info"], env), re.MULTILINE)
-    return f"{found[1] if found else 'unknown'}, {'pinned' if 'OPENBLAS_CORETYPE' in env else 'not pinned'}"
-
-
-def describe_run(a, core):
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
-    versions = [f"{name} {importlib.import_module(name).__version__}" for name in ("numpy", "h5py", "mpi4py", "joblib")
-                if name in ("numpy", "h5py") or peers.is_installed(name)]
-    return (f"{cpu}, {os.cpu_count()} CPUs, {a.ranks} ranks or workers; OpenBLAS core type {core}; {', '.join(versions)}; "
-            f"medians of {max(1, a.repeats)} (least–greatest); {datetime.date.today()}.")
 
 
 def measure_limit(a, env, row, limit, source, target):
@@ -231,7 +213,7 @@ def main():
     for row in choose_rows(a):
         table.append(measure_row(a, env, row))
         write_files(a, core, table)  # what there is, should it be stopped
-    print(markdown(describe_run(a, core), table), end="")
+    print(markdown(describe_run(a, core, measured_versions()), table), end="")
 
 
 if __name__ == "__main__":
