@@ -11,10 +11,11 @@
   auto                         -                                               none: Sheaf chooses
 
 in turn, round after round. Both sides generate, multiply, and write all products to HDF5 in a memory file system. NumPy does
-it as a careful user would: a generator for each task, and each product straight from where it was computed into a file of
-its own, so that nothing waits for a lock or goes through a pipe. Beside it the same five that write nothing and drop each
-product; Sheaf always writes. The first round warms up, and there products of every way are checked. Seconds are medians, with
-the least and the greatest:
+it as a careful user would, with a generator for each task, and thrice:
+  one file             what Sheaf makes too: one dataset of all products; processes send them to their parent, which writes
+  a file each          each product straight from where it was computed into a file of its own: no lock, no pipe
+  nothing written      each product dropped; Sheaf always writes
+The first round warms up, and there products of every way are checked. Seconds are medians, with the least and the greatest:
   inside  Sheaf: from the end of MPI's start to the finished file, as its run slot notes them; NumPy: with imports done and
           workers running, to the last file closed
   whole   from starting the process to its end, mpirun's included
@@ -25,6 +26,7 @@ one of the least median. OpenBLAS chooses its core type on both sides, unless --
 """
 
 import argparse
+import collections
 import concurrent.futures
 import csv
 import functools
@@ -50,7 +52,8 @@ WAYS = {
     "processes and BLAS threads": (True, "{0}x{0}:{0}"),
 }
 AUTO = "auto"
-SIDES = {"numpy": "NumPy", "dropped": "NumPy, nothing written", "sheaf": "Sheaf"}
+ONE, EACH, DROPPED = NUMPY = ("one file", "a file each", "nothing written")
+SIDES = {**{how: f"NumPy, {how}" for how in NUMPY}, "sheaf": "Sheaf"}
 PARTS = ("inside", "whole")
 CHECKED = 2  # products of each way
 CSV_HEAD = ("way", "side", "layout", "core_type", "count", "size", "rounds",
@@ -66,13 +69,14 @@ def product_path(target, i):
     return f"{target}.{i}"
 
 
-def multiply(size, target, i):
+def multiply(size, how, target, i):
     """One task of NumPy's side."""
     a, b = draw_pair(i, size)
     product = a @ b
-    if target:
+    if how == EACH:
         with h5py.File(product_path(target, i), "w") as file:
             file["result"] = product
+    return i, product if how == ONE else None
 
 
 def ready(_):
@@ -80,26 +84,32 @@ def ready(_):
     time.sleep(0.1)
 
 
-def time_numpy(way, cores, count, size, target):
-    """What is measured of NumPy, in a process of its own; prints its seconds."""
-    task = functools.partial(multiply, size, target)
+def time_map(mapped, count, size, how, target):
+    """Prints the seconds of all tasks, to the last file closed."""
+    start = time.monotonic()
+    products = mapped(functools.partial(multiply, size, how, target), range(count))
+    if how == ONE:
+        with h5py.File(target, "w") as file:
+            stack = file.create_dataset("result", (count, size, size), "f8")
+            for i, product in products:
+                stack[i] = product
+    else:
+        collections.deque(products, maxlen=0)
+    print(time.monotonic() - start)
 
-    def time_map(mapped):
-        start = time.monotonic()
-        for _ in mapped(task, range(count)):
-            pass
-        print(time.monotonic() - start)
 
+def time_numpy(way, cores, *job):
+    """What is measured of NumPy, in a process of its own."""
     if way == "threads = cores":
         with concurrent.futures.ThreadPoolExecutor(cores) as threads:
             list(threads.map(ready, range(cores)))
-            time_map(threads.map)
+            time_map(threads.map, *job)
     elif way.startswith("processes"):
         with multiprocessing.get_context("fork").Pool(cores) as processes:
             processes.map(ready, range(cores), chunksize=1)
-            time_map(processes.imap_unordered)
+            time_map(processes.imap_unordered, *job)
     else:
-        time_map(map)
+        time_map(map, *job)
 
 
 def parse_arguments():
@@ -113,12 +123,12 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def measure_numpy(a, env, directory, way, side):
+def measure_numpy(a, env, directory, way, how):
     """Seconds inside and of the whole process; leaves its products."""
-    target = os.path.join(directory, "numpy.h5") if side == "numpy" else ""
     threads = str(a.ranks if WAYS[way][0] else 1)
     text, whole = timed([sys.executable, os.path.abspath(__file__), "--numpy", way, str(a.ranks), str(a.count), str(a.size),
-                         target], {**env, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads})
+                         how, os.path.join(directory, "numpy.h5")],
+                        {**env, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads})
     return float(text), whole
 
 
@@ -142,14 +152,16 @@ def check_product(who, i, found, pair):
 
 def check(a, directory, way, side, operands_path):
     """Products of the run that has just ended, against NumPy's, the last one among its own."""
-    if side == "numpy":
-        for i in {*range(min(CHECKED, a.count)), a.count - 1}:
-            with h5py.File(product_path(os.path.join(directory, "numpy.h5"), i)) as file:
-                check_product(f"NumPy, {way}", i, file["result"][...], draw_pair(i, a.size))
-    elif side == "sheaf":
-        with h5py.File(os.path.join(directory, "sheaf.h5")) as results, h5py.File(operands_path) as pairs:
+    target = os.path.join(directory, "sheaf.h5" if side == "sheaf" else "numpy.h5")
+    if side == "sheaf":
+        with h5py.File(target) as results, h5py.File(operands_path) as pairs:
             for i in range(len(pairs["a"])):
                 check_product(f"Sheaf, {way}", i, results["result"][i], (pairs["a"][i], pairs["b"][i]))
+    elif side != DROPPED:
+        for i in {*range(min(CHECKED, a.count)), a.count - 1}:
+            path, index = (target, i) if side == ONE else (product_path(target, i), ...)
+            with h5py.File(path) as file:
+                check_product(f"NumPy, {way}, {side}", i, file["result"][index], draw_pair(i, a.size))
 
 
 def make_operands(a, env, path):
@@ -163,7 +175,7 @@ def measure_round(a, env, directory, seconds, operands_path):
     """Everything once; adds to {(way, side): [(inside, whole), ...]}. Products are checked if there are operands to."""
     for way in (*WAYS, AUTO):
         for side in SIDES if way != AUTO else ["sheaf"]:
-            if side != "dropped":
+            if side != DROPPED:
                 warm_memory(directory, 8 * a.count * a.size**2)
             times = (measure_sheaf(a, env, directory, way) if side == "sheaf"
                      else measure_numpy(a, env, directory, way, side))
@@ -200,7 +212,7 @@ def markdown(a, core, seconds):
             lines.append(f"| {way} | {' | '.join(cells)} | {layout_of(a, way) or '-'} |")
         lines.append("")
     for part in PARTS:
-        for side in ("numpy", "dropped"):
+        for side in NUMPY:
             ratio, theirs, ours = best_ratio(seconds, side, part)
             lines.append(f"{part}: Sheaf ({ours}) is {digits(ratio)} times as fast as {SIDES[side]} ({theirs}).  ")
     return "\n".join(lines) + "\n"
@@ -224,8 +236,8 @@ def write_files(a, core, seconds):
 
 def main():
     if sys.argv[1:2] == ["--numpy"]:
-        way, *numbers, target = sys.argv[2:]
-        time_numpy(way, *map(int, numbers), target)
+        way, cores, count, size, how, target = sys.argv[2:]
+        time_numpy(way, int(cores), int(count), int(size), how, target)
         return
     a = parse_arguments()
     env = environment(True)

@@ -25,8 +25,8 @@ def made_up():
     for way in five.WAYS:
         for side in five.SIDES:
             seconds[way, side] = [(20.0, 21.0)] * 3
-    seconds["processes", "numpy"] = [(6.0, 16.0), (9.0, 19.0), (8.0, 18.0)]
-    seconds["BLAS threads", "numpy"] = [(10.0, 10.0), (10.0, 10.0), (11.0, 12.0)]
+    seconds["processes", five.ONE] = [(6.0, 16.0), (9.0, 19.0), (8.0, 18.0)]
+    seconds["BLAS threads", five.ONE] = [(10.0, 10.0), (10.0, 10.0), (11.0, 12.0)]
     seconds["processes", "sheaf"] = [(4.0, 5.0), (4.0, 5.0), (4.0, 5.0)]
     seconds[five.AUTO, "sheaf"] = [(2.0, 4.0), (3.0, 4.0), (4.0, 4.0)]
     return seconds
@@ -35,26 +35,26 @@ def made_up():
 class Figures(unittest.TestCase):
     def test_best_ratio(self):
         """Of the rounds' ratios 3, 3 and 2 the median, not the ratio of the medians."""
-        self.assertEqual(five.best_ratio(made_up(), "numpy", "inside"), (3.0, "processes", five.AUTO))
-        self.assertEqual(five.best_ratio(made_up(), "numpy", "whole"), (2.5, "BLAS threads", five.AUTO))
+        self.assertEqual(five.best_ratio(made_up(), five.ONE, "inside"), (3.0, "processes", five.AUTO))
+        self.assertEqual(five.best_ratio(made_up(), five.ONE, "whole"), (2.5, "BLAS threads", five.AUTO))
 
     def test_markdown(self):
         text = five.markdown(OPTIONS, "Zen, not pinned", made_up())
-        self.assertIn("| processes | 8 (6–9) | 20 (20–20) | 4 (4–4) | 4x1 |", text)
-        self.assertIn("| processes and BLAS threads | 20 (20–20) | 20 (20–20) | 20 (20–20) | 4x4:4 |", text)
-        self.assertIn("| auto | - | - | 3 (2–4) | - |", text)
-        self.assertIn("inside: Sheaf (auto) is 3 times as fast as NumPy (processes).", text)
+        self.assertIn("| processes | 8 (6–9) | 20 (20–20) | 20 (20–20) | 4 (4–4) | 4x1 |", text)
+        self.assertIn("| processes and BLAS threads | 20 (20–20) | 20 (20–20) | 20 (20–20) | 20 (20–20) | 4x4:4 |", text)
+        self.assertIn("| auto | - | - | - | 3 (2–4) | - |", text)
+        self.assertIn("inside: Sheaf (auto) is 3 times as fast as NumPy, one file (processes).", text)
         for part in text.split("\n\n")[1:-1]:
-            self.assertEqual({line.count("|") for line in part.splitlines()}, {6}, part)
+            self.assertEqual({line.count("|") for line in part.splitlines()}, {7}, part)
 
     def test_csv(self):
         with tempfile.TemporaryDirectory() as directory:
-            a = types.SimpleNamespace(**vars(OPTIONS), markdown=os.path.join(directory, "t.md"), csv=os.path.join(directory, "t.csv"))
+            a = types.SimpleNamespace(**vars(OPTIONS), **{name: os.path.join(directory, name) for name in ("markdown", "csv")})
             five.write_files(a, "Zen, not pinned", made_up())
             with open(a.csv, encoding="utf-8") as file:
                 found = {(line["way"], line["side"]): line for line in csv.DictReader(file)}
-        self.assertEqual(len(found), 3 * len(five.WAYS) + 1)
-        line = found["processes", "numpy"]
+        self.assertEqual(len(found), 4 * len(five.WAYS) + 1)
+        line = found["processes", five.ONE]
         self.assertEqual((line["inside_median"], line["whole_greatest"], line["layout"]), ("8.000000", "19.000000", ""))
         self.assertEqual(found["BLAS threads", "sheaf"]["layout"], "1x4:4")
 
@@ -66,20 +66,27 @@ class Products(unittest.TestCase):
         self.directory = directory.name
         self.a = types.SimpleNamespace(count=5, size=30)
 
-    def test_every_way_of_numpy_computes_every_product(self):
+    def run_numpy(self, way, how):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            five.time_numpy(way, 2, self.a.count, self.a.size, how, os.path.join(self.directory, "numpy.h5"))
+        self.assertGreater(float(printed.getvalue()), 0)
+
+    def read(self, how, i):
         target = os.path.join(self.directory, "numpy.h5")
+        with h5py.File(target if how == five.ONE else five.product_path(target, i)) as file:
+            return file["result"][i if how == five.ONE else ...]
+
+    def test_every_way_of_numpy_computes_every_product(self):
         for way in five.WAYS:
-            with contextlib.redirect_stdout(io.StringIO()) as printed:
-                five.time_numpy(way, 2, self.a.count, self.a.size, target)
-            self.assertGreater(float(printed.getvalue()), 0)
-            for i in range(self.a.count):
-                with h5py.File(five.product_path(target, i)) as file:
-                    five.check_product(way, i, file["result"][...], five.draw_pair(i, self.a.size))
-                os.unlink(five.product_path(target, i))
+            for how in (five.ONE, five.EACH):
+                self.run_numpy(way, how)
+                for i in range(self.a.count):
+                    five.check_product(f"{way}, {how}", i, self.read(how, i), five.draw_pair(i, self.a.size))
+                for name in os.listdir(self.directory):
+                    os.unlink(os.path.join(self.directory, name))
 
     def test_nothing_is_written_where_products_are_dropped(self):
-        with contextlib.redirect_stdout(io.StringIO()):
-            five.time_numpy("no threads", 2, self.a.count, self.a.size, "")
+        self.run_numpy("processes", five.DROPPED)
         self.assertEqual(os.listdir(self.directory), [])
 
     def test_wrong_product(self):
