@@ -125,6 +125,18 @@ int64_t plan_run(const struct plan *plan, int64_t position, int64_t most, int64_
 enum sheaf_status plan_rest_build(const struct plan *plan, const uint8_t *needs, struct plan_rest **rest,
                                   struct sheaf_error *error);
 
+/**
+ * A sample of a plan, as a rest of it: chunks spread evenly over the order in which they are handed out, so that every class
+ * and every part of one has its share. This is systematic sampling (W. Cochran, Sampling Techniques, 3rd ed., ch. 8).
+ * @param[in]  plan    not restricted
+ * @param[in]  chunks  1 to plan->chunks
+ * @param[in]  seed    which of the equally good samples
+ * @param[out] rest    malloc'ed: the caller frees it
+ * @return SHEAF_OK; SHEAF_BAD_DATA for 2^32 chunks or more; SHEAF_NO_RESOURCES
+ */
+enum sheaf_status plan_sample(const struct plan *plan, int64_t chunks, uint64_t seed, struct plan_rest **rest,
+                              struct sheaf_error *error);
+
 /** Hand out only this rest, which stays the caller's and must stay where it is. Before anything else asks for places. */
 void plan_restrict(struct plan *plan, const struct plan_rest *rest);
 

@@ -2,35 +2,58 @@
 
 #include <stdlib.h>
 
-enum sheaf_status
-plan_rest_build(const struct plan *plan, const uint8_t *needs, struct plan_rest **out, struct sheaf_error *error)
+/** An empty rest with room for so many chunks. */
+static enum sheaf_status
+start_rest(const struct plan *plan, int64_t places, struct plan_rest **rest, struct sheaf_error *error)
 {
-    int64_t places = 0, at = 0;
-    *out = NULL;
+    *rest = NULL;
     if (plan->chunks > UINT32_MAX)
         return sheaf_fail(error, SHEAF_BAD_DATA, "%lld chunks: a run holds fewer than 2^32; split it",
                           (long long)plan->chunks);
+    const size_t bytes = sizeof(struct plan_rest) + ((size_t)places + 1) * sizeof(struct plan_left);
+    *rest = calloc(1, bytes);
+    if (!*rest)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %lld chunks that are left", (long long)places);
+    (*rest)->bytes = (int64_t)bytes;
+    return SHEAF_OK;
+}
+
+/** Add the next chunk, by its place in the plan. */
+static void
+add_place(const struct plan *plan, int64_t place, bool kept, struct plan_rest *rest)
+{
+    const struct plan_chunk chunk = plan_at(plan, place);
+    struct plan_left *left = &rest->left[rest->places++];
+    left[0] = (struct plan_left){(uint32_t)place, kept, left->seconds_before};
+    left[1].seconds_before = left->seconds_before + plan_chunk_seconds(plan, &chunk);
+    rest->tasks += chunk.count;
+    rest->flops += plan->classes[chunk.class_index].cost.flops * (double)chunk.count;
+}
+
+enum sheaf_status
+plan_rest_build(const struct plan *plan, const uint8_t *needs, struct plan_rest **rest, struct sheaf_error *error)
+{
+    int64_t places = 0;
     for (int64_t chunk = 0; chunk < plan->chunks; chunk++)
         places += needs[chunk] != PLAN_DONE;
-    const size_t bytes = sizeof(struct plan_rest) + ((size_t)places + 1) * sizeof(struct plan_left);
-    struct plan_rest *rest = calloc(1, bytes);
-    if (!rest)
-        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %lld chunks that are left", (long long)places);
-    rest->bytes = (int64_t)bytes;
-    rest->places = places;
-    double seconds = 0;
-    for (int64_t place = 0; place < plan->chunks; place++) {
-        const struct plan_chunk chunk = plan_at(plan, place);
-        if (needs[chunk.chunk] == PLAN_DONE)
-            continue;
-        rest->left[at++] = (struct plan_left){(uint32_t)place, needs[chunk.chunk] == PLAN_RETRY, seconds};
-        seconds += plan_chunk_seconds(plan, &chunk);
-        rest->tasks += chunk.count;
-        rest->flops += plan->classes[chunk.class_index].cost.flops * (double)chunk.count;
+    enum sheaf_status status = start_rest(plan, places, rest, error);
+    for (int64_t place = 0; !status && place < plan->chunks; place++) {
+        uint8_t need = needs[plan_at(plan, place).chunk];
+        if (need != PLAN_DONE)
+            add_place(plan, place, need == PLAN_RETRY, *rest);
     }
-    rest->left[places].seconds_before = seconds;
-    *out = rest;
-    return SHEAF_OK;
+    return status;
+}
+
+enum sheaf_status
+plan_sample(const struct plan *plan, int64_t chunks, uint64_t seed, struct plan_rest **rest, struct sheaf_error *error)
+{
+    enum sheaf_status status = start_rest(plan, chunks, rest, error);
+    // Below 2^64, for both are below 2^32.
+    uint64_t all = (uint64_t)plan->chunks, start = seed % all;
+    for (uint64_t i = 0; !status && i < (uint64_t)chunks; i++)
+        add_place(plan, (int64_t)((i * all + start) / (uint64_t)chunks), false, *rest);
+    return status;
 }
 
 void

@@ -532,7 +532,50 @@ no_memory_is_an_error(void **state)
     test_error(plan_rest_build(plan, &need, &rest, &error), SHEAF_NO_RESOURCES, &error, "no memory for 1 chunks");
     allowed = -1;
     assert_null(rest);
+    allowed = 0;
+    test_error(plan_sample(plan, 1, 0, &rest, &error), SHEAF_NO_RESOURCES, &error, "no memory for 1 chunks");
+    allowed = -1;
+    assert_null(rest);
     plan_destroy(plan);
+}
+
+/* What a sample must be whatever its size: chunks of the plan, each once and in its order, as far from each other as can be. */
+static void
+check_sample(const struct plan *whole, int64_t chunks, uint64_t seed)
+{
+    struct plan plan = *whole;
+    struct plan_rest *rest;
+    int64_t at = 0, before = -1, tasks = 0;
+    test_ok(plan_sample(whole, chunks, seed, &rest, &error), &error);
+    plan_restrict(&plan, rest);
+    assert_int_equal(plan.places, chunks);
+    for (int64_t place = 0; place < chunks; place++) {
+        const struct plan_chunk chunk = plan_at(&plan, place);
+        while (plan_at(whole, at).chunk != chunk.chunk)
+            assert_true(++at < whole->chunks);
+        assert_true(before < at);
+        assert_true(before < 0 || at - before == whole->chunks / chunks || at - before == whole->chunks / chunks + 1);
+        before = at;
+        tasks += chunk.count;
+    }
+    assert_int_equal(plan_tasks_left(&plan), tasks);
+    free(rest);
+}
+
+static void
+a_sample_is_spread_over_the_order(void **state)
+{
+    const struct plan_request classes[] = {request(1000, 30000, 4096, 2e6), request(7, 100, 200, 3e9),
+                                           request(50, 8, 8, 1e7), request(1, 8, 8, 1e12)};
+    (void)state;
+    for (int reversed = 0; reversed < 2; reversed++) {
+        struct plan *whole = build(4, classes, reversed == 1);
+        for (int64_t chunks = 1; chunks <= whole->chunks; chunks++)
+            for (uint64_t seed = 0; seed < 100; seed += 33)
+                check_sample(whole, chunks, seed);
+        check_sample(whole, whole->chunks, UINT64_MAX);
+        plan_destroy(whole);
+    }
 }
 
 static void
@@ -561,6 +604,7 @@ main(void)
         cmocka_unit_test(sizes_past_64_bits_are_refused),
         cmocka_unit_test(arrays_that_pass_64_bits_together_are_refused),
         cmocka_unit_test(no_memory_is_an_error),
+        cmocka_unit_test(a_sample_is_spread_over_the_order),
         cmocka_unit_test(an_arrays_bytes_are_its_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
