@@ -11,9 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What is hashed is written while it is still in the cache. */
-enum { PIECE_BYTES = 256 * 1024 };
-
 struct store {
     struct store_map map;
     const struct store_place *places;
@@ -117,19 +114,52 @@ check_rows(const struct store *store, const char *what, int64_t first, int64_t c
     return SHEAF_OK;
 }
 
-/* Write and hash bytes that lie side by side in the file. */
+/* What is done with bytes of results that lie side by side in the file, one span after the other. */
+struct transfer {
+    enum sheaf_status (*move)(struct store *, struct transfer *, int64_t offset, int64_t bytes, struct sheaf_error *);
+    const char *from; /* of bytes that are written */
+    char *to;         /* of bytes that are read; for those that are only hashed, room for a piece */
+    struct record_digest *digest;
+};
+
+/* Write and hash. */
 static enum sheaf_status
-write_span(struct store *store, int64_t offset, const char *from, int64_t left, struct record_digest *digest,
-           struct sheaf_error *error)
+write_span(struct store *store, struct transfer *transfer, int64_t offset, int64_t left, struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
 
     while (left > 0 && status == SHEAF_OK) {
-        size_t piece = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
-        if (digest)
-            record_digest_add(digest, from, piece);
-        status = file_write(store->descriptor, store->map.path, offset, from, piece, error);
-        from += piece;
+        size_t piece = left < STORE_PIECE_BYTES ? (size_t)left : STORE_PIECE_BYTES;
+        if (transfer->digest)
+            record_digest_add(transfer->digest, transfer->from, piece);
+        status = file_write(store->descriptor, store->map.path, offset, transfer->from, piece, error);
+        transfer->from += piece;
+        offset += (int64_t)piece;
+        left -= (int64_t)piece;
+    }
+    return status;
+}
+
+static enum sheaf_status
+read_span(struct store *store, struct transfer *transfer, int64_t offset, int64_t bytes, struct sheaf_error *error)
+{
+    enum sheaf_status status =
+        file_read(store->descriptor, store->map.path, offset, transfer->to, (size_t)bytes, error);
+
+    transfer->to += bytes;
+    return status;
+}
+
+static enum sheaf_status
+hash_span(struct store *store, struct transfer *transfer, int64_t offset, int64_t left, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+
+    while (left > 0 && status == SHEAF_OK) {
+        size_t piece = left < STORE_PIECE_BYTES ? (size_t)left : STORE_PIECE_BYTES;
+        status = file_read(store->descriptor, store->map.path, offset, transfer->to, piece, error);
+        if (status == SHEAF_OK)
+            record_digest_add(transfer->digest, transfer->to, piece);
         offset += (int64_t)piece;
         left -= (int64_t)piece;
     }
@@ -148,10 +178,10 @@ places_of(const struct store *store, int output)
     return places;
 }
 
-/* Tasks whose places adjoin are written in one go: tiny results of a class mostly do. */
+/* Tasks whose places adjoin are moved in one go: tiny results of a class mostly do. */
 static enum sheaf_status
-write_grouped(struct store *store, int output, int64_t task, int64_t count, const char *from,
-              struct record_digest *digest, struct sheaf_error *error)
+transfer_grouped(struct store *store, int output, int64_t task, int64_t count, struct transfer *transfer,
+                 struct sheaf_error *error)
 {
     const struct store_map *map = &store->map;
     const struct store_place *places = places_of(store, output), *end = places + task + count;
@@ -168,15 +198,14 @@ write_grouped(struct store *store, int output, int64_t task, int64_t count, cons
             bytes += place->bytes;
             place++;
         } while (place < end && place->offset == offset + bytes);
-        status = write_span(store, offset, from, bytes, digest, error);
-        from += bytes;
+        status = transfer->move(store, transfer, offset, bytes, error);
     }
     return status;
 }
 
-enum sheaf_status
-store_write(struct store *store, int output, int64_t task, int64_t count, const void *bytes,
-            struct record_digest *digest, struct sheaf_error *error)
+static enum sheaf_status
+transfer_tasks(struct store *store, int output, int64_t task, int64_t count, struct transfer *transfer,
+               struct sheaf_error *error)
 {
     const struct store_map *map = &store->map;
     int64_t rows = map->tasks;
@@ -188,9 +217,35 @@ store_write(struct store *store, int output, int64_t task, int64_t count, const 
     if (status != SHEAF_OK)
         return status;
     if (map->outputs[output].grouped)
-        return write_grouped(store, output, task, count, bytes, digest, error);
+        return transfer_grouped(store, output, task, count, transfer, error);
     int64_t task_bytes = map->output_task_bytes[output];
-    return write_span(store, map->output_offsets[output] + task * task_bytes, bytes, count * task_bytes, digest, error);
+    return transfer->move(store, transfer, map->output_offsets[output] + task * task_bytes, count * task_bytes, error);
+}
+
+enum sheaf_status
+store_write(struct store *store, int output, int64_t task, int64_t count, const void *bytes,
+            struct record_digest *digest, struct sheaf_error *error)
+{
+    struct transfer transfer = {.move = write_span, .from = bytes, .digest = digest};
+
+    return transfer_tasks(store, output, task, count, &transfer, error);
+}
+
+enum sheaf_status
+store_read(struct store *store, int output, int64_t task, int64_t count, void *bytes, struct sheaf_error *error)
+{
+    struct transfer transfer = {.move = read_span, .to = bytes};
+
+    return transfer_tasks(store, output, task, count, &transfer, error);
+}
+
+enum sheaf_status
+store_digest(struct store *store, int output, int64_t task, int64_t count, void *room, struct record_digest *digest,
+             struct sheaf_error *error)
+{
+    struct transfer transfer = {.move = hash_span, .to = room, .digest = digest};
+
+    return transfer_tasks(store, output, task, count, &transfer, error);
 }
 
 static enum sheaf_status
@@ -231,6 +286,16 @@ store_commit_chunk(struct store *store, int64_t chunk, struct record_chunk *reco
 {
     enum sheaf_status status = check_rows(store, "chunks", chunk, 1, store->map.chunks, error);
     return status == SHEAF_OK ? write_record(store, chunk, record, error) : status;
+}
+
+enum sheaf_status
+store_read_record(struct store *store, int64_t chunk, struct record_chunk *record, struct sheaf_error *error)
+{
+    enum sheaf_status status = check_rows(store, "chunks", chunk, 1, store->map.chunks, error);
+    return status == SHEAF_OK
+               ? file_read(store->descriptor, store->map.path,
+                           store->map.chunks_offset + chunk * (int64_t)sizeof *record, record, sizeof *record, error)
+               : status;
 }
 
 enum sheaf_status

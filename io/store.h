@@ -15,7 +15,7 @@
 #include "sheaf/status.h"
 #include "source.h"
 
-enum { STORE_OUTPUTS_MAX = 8, STORE_NAME_BYTES = 256, STORE_PATH_BYTES = 1024 };
+enum { STORE_OUTPUTS_MAX = 8, STORE_NAME_BYTES = 256, STORE_PATH_BYTES = 1024, STORE_PIECE_BYTES = 256 * 1024 };
 
 /** An output dataset. */
 struct store_output {
@@ -42,6 +42,7 @@ struct store_spec {
     const char *kernel, *signature, *parameters, *version;
     int argument_count;
     char *const *arguments; /**< the command line */
+    const char *directory;  /**< that it was given in, absolute; NULL: not known */
     uint64_t seed;
     int64_t tasks, chunks;
     const char *names; /**< one a task, each ending with NUL; NULL: tasks have none (nothing can be grouped then) */
@@ -144,6 +145,14 @@ enum sheaf_status store_detach(struct store *store, struct sheaf_error *error);
 enum sheaf_status store_write(struct store *store, int output, int64_t task, int64_t count, const void *bytes,
                               struct record_digest *digest, struct sheaf_error *error);
 
+/** Read them back. @param[out] bytes  the tasks' results one after the other */
+enum sheaf_status store_read(struct store *store, int output, int64_t task, int64_t count, void *bytes,
+                             struct sheaf_error *error);
+
+/** Add what the file holds of them to a digest. @param[in] room  STORE_PIECE_BYTES, for its use */
+enum sheaf_status store_digest(struct store *store, int output, int64_t task, int64_t count, void *room,
+                               struct record_digest *digest, struct sheaf_error *error);
+
 /** Write the record of a chunk that is starting (state STARTED): sealed here. */
 enum sheaf_status store_start_chunk(struct store *store, int64_t chunk, struct record_chunk *record,
                                     struct sheaf_error *error);
@@ -158,6 +167,10 @@ enum sheaf_status store_write_status(struct store *store, int64_t task, int64_t 
  */
 enum sheaf_status store_commit_chunk(struct store *store, int64_t chunk, struct record_chunk *record,
                                      struct sheaf_error *error);
+
+/** Read a chunk's record, whatever it holds. */
+enum sheaf_status store_read_record(struct store *store, int64_t chunk, struct record_chunk *record,
+                                    struct sheaf_error *error);
 
 /** Read the status and info rows of tasks [first, first + count). */
 enum sheaf_status store_read_status(struct store *store, int64_t first, int64_t count, uint8_t *status, int32_t *info,
@@ -185,7 +198,8 @@ enum sheaf_status store_write_mark(struct store *store, uint32_t host, struct re
 struct store_summary {
     struct store_map map;
     char program[32], kernel[64], signature[256], parameters[512], version[32], created[32];
-    char *command; /**< one line, for a shell; freed by store_summary_free */
+    char directory[STORE_PATH_BYTES]; /**< that the command was given in; "": not known */
+    char *command;                    /**< one line, for a shell; freed by store_summary_free */
     uint64_t seed;
     struct sheaf_shape lead;
     int operand_count;

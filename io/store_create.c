@@ -103,6 +103,8 @@ add_attributes(struct store_building *building)
         status = add_text(building, texts[i].name, texts[i].value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == SHEAF_OK; i++)
         status = add_number(building, numbers[i].name, numbers[i].value);
+    if (status == SHEAF_OK && spec->directory)
+        status = add_text(building, "directory", spec->directory);
     if (status == SHEAF_OK && spec->lead.ndim > 0) {
         const hsize_t count = (hsize_t)spec->lead.ndim;
         status = add_attribute(building, "lead", hdf5_guard_type_to(SHEAF_I64), H5Screate_simple(1, &count, NULL),

@@ -55,6 +55,14 @@ read_text(const struct store_reading *reading, const char *name, char *text, siz
     return ok ? SHEAF_OK : store_reading_fail(reading, name);
 }
 
+/* A text that files of earlier versions have not: "" then. */
+static enum sheaf_status
+read_late_text(const struct store_reading *reading, const char *name, char *text, size_t bytes)
+{
+    text[0] = '\0';
+    return H5Aexists(reading->group, name) > 0 ? read_text(reading, name, text, bytes) : SHEAF_OK;
+}
+
 static enum sheaf_status
 read_number(const struct store_reading *reading, const char *name, int64_t *value)
 {
@@ -114,6 +122,8 @@ read_attributes(struct store_reading *reading)
         status = read_text(reading, texts[i].name, texts[i].text, texts[i].bytes);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == SHEAF_OK; i++)
         status = read_number(reading, numbers[i].name, numbers[i].value);
+    if (status == SHEAF_OK)
+        status = read_late_text(reading, "directory", summary->directory, sizeof summary->directory);
     summary->seed = (uint64_t)seed;
     return status == SHEAF_OK ? read_lead(reading, &summary->lead) : status;
 }
@@ -252,6 +262,23 @@ store_reading_table(const struct store_reading *reading, enum store_table table,
     *(void **)rows = bytes;
     return file_read(reading->descriptor, reading->path, reading->tables[table].offset, bytes,
                      (size_t)count * row_bytes, reading->error);
+}
+
+enum sheaf_status
+store_reading_runs(struct store_reading *reading)
+{
+    struct store_summary *summary = reading->summary;
+    struct record_run *runs = NULL;
+
+    enum sheaf_status status = store_reading_table(reading, STORE_RUNS, RECORD_RUNS, &runs);
+    for (int i = 0; i < RECORD_RUNS && status == SHEAF_OK; i++) {
+        if (record_run_valid(&runs[i]) && (int64_t)runs[i].number + 1 > summary->run_count) {
+            summary->run = runs[i];
+            summary->run_count = (int64_t)runs[i].number + 1;
+        }
+    }
+    free(runs);
+    return status;
 }
 
 static enum sheaf_status

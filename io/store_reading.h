@@ -66,4 +66,7 @@ enum sheaf_status store_reading_find(const struct store_reading *reading, const 
 enum sheaf_status store_reading_table(const struct store_reading *reading, enum store_table table, int64_t most,
                                       void *rows);
 
+/** Read the latest start, and how many there were, into the summary; the file may be closed in the library. */
+enum sheaf_status store_reading_runs(struct store_reading *reading);
+
 #endif

@@ -54,24 +54,6 @@ read_command(struct store_reading *reading)
     return status;
 }
 
-/* The latest start. */
-static enum sheaf_status
-read_runs(struct store_reading *reading)
-{
-    struct store_summary *summary = reading->summary;
-    struct record_run *runs = NULL;
-
-    enum sheaf_status status = store_reading_table(reading, STORE_RUNS, RECORD_RUNS, &runs);
-    for (int i = 0; i < RECORD_RUNS && status == SHEAF_OK; i++) {
-        if (record_run_valid(&runs[i]) && (int64_t)runs[i].number + 1 > summary->run_count) {
-            summary->run = runs[i];
-            summary->run_count = (int64_t)runs[i].number + 1;
-        }
-    }
-    free(runs);
-    return status;
-}
-
 /* Count the status of tasks [first, first + count). */
 static enum sheaf_status
 count_tasks(struct store_reading *reading, int64_t first, int64_t count)
@@ -205,7 +187,7 @@ store_describe(const char *path, struct store_summary *summary, struct sheaf_err
     if (status == SHEAF_OK)
         status = read_command(&reading);
     if (status == SHEAF_OK)
-        status = read_runs(&reading);
+        status = store_reading_runs(&reading);
     if (status == SHEAF_OK)
         status = count_chunks(&reading);
     store_reading_end(&reading);
