@@ -61,8 +61,10 @@ policy_claim_ahead(int ready, int idle, int ahead, int64_t left, int node_worker
 /* ---- the width of a node's last chunks ---- */
 
 enum {
-    EVERY_WIDTH = 32,               /* cores up to which each width is tried */
-    BEHIND_MOST = POLICY_CORES_MAX, /* chunks behind the head that are looked at one by one: more are joined */
+    EVERY_WIDTH = 32, /* cores up to which each width is tried */
+    BEHIND_LEAST =
+        64, /* chunks behind the head that are looked at one by one, on few cores and on many: more are joined */
+    BEHIND_MOST = POLICY_CORES_MAX,
 };
 
 /** A makespan that is less by no more than this is no reason for more cores. */
@@ -77,8 +79,9 @@ struct tail {
     int widths[POLICY_CORES_MAX];   /**< rising; the first is 1 */
     double times[POLICY_CORES_MAX]; /**< the head's seconds at each of them */
     int behind;                     /**< chunks behind the head */
-    double scale;                   /**< their seconds against the head's, at each width */
-    double waves[BEHIND_MOST + 1];  /**< the head's seconds for so many like it: see find_waves */
+    double scales[BEHIND_MOST];     /**< their seconds against the head's, at each width, in the queue's order */
+    double sides[POLICY_CORES_MAX]; /**< the head's seconds where 1, 2, ... share the cores */
+    double waves[BEHIND_MOST + 1];  /**< seconds for those from each on: see find_waves */
 };
 
 static int
@@ -139,8 +142,8 @@ idle_until(int cores, const double *free_in, double time)
 }
 
 /**
- * Whether one core is right whatever the widths are: the chunks behind can fill all cores until the head is done on one,
- * or all of them fit beside what is being computed already (R. L. Graham, "Bounds on multiprocessing timing anomalies", SIAM
+ * Whether one core is right whatever the widths are: the chunks behind can fill all cores until the head is done on one, and
+ * more than that; or all of them fit beside what is being computed already (R. L. Graham, "Bounds on multiprocessing timing anomalies", SIAM
  * Journal on Applied Mathematics 17(2), 1969: lists fill all cores but for the longest chunk).
  */
 static bool
@@ -152,7 +155,7 @@ is_plenty(const struct policy_node *node, double head)
         first = fmin(first, node->free_in[i]);
         last = fmax(last, node->free_in[i]);
     }
-    return behind >= idle_until(cores, node->free_in, first + head) - head ||
+    return behind >= idle_until(cores, node->free_in, first + head) - head + fmin(0.5 * cores, POLICY_PLENTY) * head ||
            idle_until(cores, node->free_in, last) >= behind + cores * head;
 }
 
@@ -197,19 +200,22 @@ width_within(const struct tail *tail, int most)
 }
 
 /**
- * For 0, 1, ... chunks like the head, on cores that are all free: the least seconds in waves, each of some chunks side by side
- * at one width that start when the wave before has ended.
+ * For the chunks from each on, where all cores are free: the least seconds in waves, each of some chunks side by side at one
+ * width that start when the wave before has ended.
  */
 static void
 find_waves(struct tail *tail)
 {
-    tail->waves[0] = 0;
-    for (int chunks = 1; chunks <= tail->behind; chunks++) {
-        tail->waves[chunks] = INFINITY;
-        for (int beside = 1; beside <= chunks && beside <= tail->cores; beside++) {
-            double wave = tail->times[width_within(tail, tail->cores / beside)];
-            tail->waves[chunks] = fmin(tail->waves[chunks], wave + tail->waves[chunks - beside]);
+    for (int beside = 1; beside <= tail->cores; beside++)
+        tail->sides[beside - 1] = tail->times[width_within(tail, tail->cores / beside)];
+    tail->waves[tail->behind] = 0;
+    for (int first = tail->behind - 1; first >= 0; first--) {
+        double longest = 0, least = INFINITY;
+        for (int beside = 1; beside <= tail->behind - first && beside <= tail->cores; beside++) {
+            longest = fmax(longest, tail->scales[first + beside - 1]);
+            least = fmin(least, longest * tail->sides[beside - 1] + tail->waves[first + beside]);
         }
+        tail->waves[first] = least;
     }
 }
 
@@ -236,12 +242,13 @@ hand_out(const struct tail *tail, const double *start, double share)
     double free[POLICY_CORES_MAX], best = INFINITY;
     int cores = tail->cores;
     memcpy(free, start, (size_t)cores * sizeof *free);
-    for (int left = tail->behind; left > 0; left--) {
-        best = fmin(best, free[cores - 1] + tail->scale * tail->waves[left]);
-        int most = width_within(tail, (int)fmin(cores, fmax(1, share * cores / left))), width = 1;
+    for (int chunk = 0; chunk < tail->behind; chunk++) {
+        best = fmin(best, free[cores - 1] + tail->waves[chunk]);
+        double own_share = share * cores / (tail->behind - chunk);
+        int most = width_within(tail, (int)fmin(cores, fmax(1, own_share))), width = 1;
         double finish = INFINITY;
         for (int i = 0; i <= most; i++) {
-            double end = free[tail->widths[i] - 1] + tail->scale * tail->times[i];
+            double end = free[tail->widths[i] - 1] + tail->scales[chunk] * tail->times[i];
             if (end < finish) {
                 finish = end;
                 width = tail->widths[i];
@@ -274,20 +281,36 @@ head_start(const struct tail *tail, int place)
     return width == 1 ? tail->free[0] : fmax(tail->leader_free, tail->free[width - 1]);
 }
 
+/** Note the chunks behind the head: what the caller knows of them, and what is left on average. Very many are joined. */
+static void
+find_behind(struct tail *tail, const struct policy_node *node)
+{
+    double head = tail->times[0], left = node->seconds_left - head;
+    int64_t chunks = node->chunks_left - 1, most = 2 * (int64_t)tail->cores;
+    most = most < BEHIND_LEAST ? BEHIND_LEAST : most < BEHIND_MOST ? most : BEHIND_MOST;
+    tail->behind = (int)(chunks < most ? chunks : most);
+    int known = chunks > tail->behind ? tail->behind - 1 : tail->behind; /* the joined ones are the last */
+    known = node->behind_known < known ? node->behind_known : known;
+    for (int i = 0; i < known; i++) {
+        tail->scales[i] = head > 0 ? node->behind[i] / head : 0;
+        left -= node->behind[i];
+    }
+    for (int i = known; i < tail->behind; i++)
+        tail->scales[i] = head > 0 ? fmax(0, left) / (tail->behind - known) / head : 0;
+}
+
 static void
 set_up_tail(struct tail *tail, const struct policy_node *node, const struct tune_facts *head)
 {
-    double first = tune_seconds(head, 1), behind = fmax(0, node->seconds_left - first);
     tail->cores = node->ranks * node->threads;
     tail->least = node->threads;
     memcpy(tail->free, node->free_in, (size_t)tail->cores * sizeof *tail->free);
     qsort(tail->free, (size_t)tail->cores, sizeof *tail->free, compare_seconds);
     tail->leader_free = rank_free_in(node, find_leader(node));
-    int64_t chunks = node->chunks_left - 1, most = 2 * (int64_t)tail->cores;
-    most = most < BEHIND_MOST ? most : BEHIND_MOST;
-    tail->behind = (int)(chunks < most ? chunks : most);
-    tail->scale = tail->behind > 0 && first > 0 ? behind / tail->behind / first : 0;
     find_widths(tail, head);
+    if (tail->width_count == 1)
+        return;
+    find_behind(tail, node);
     find_waves(tail);
 }
 
@@ -319,7 +342,7 @@ policy_choose_width(const struct policy_node *node, const struct tune_facts *hea
         return;
     struct tail tail;
     set_up_tail(&tail, node, head);
-    int place = best_place(&tail);
+    int place = tail.width_count > 1 ? best_place(&tail) : 0;
     if (place == 0)
         return;
     choice->width = tail.widths[place];

@@ -87,6 +87,12 @@ bool policy_claim_ahead(int ready, int idle, int ahead, int64_t left, int node_w
 /** Of a node, at most, for its chunks to be given several cores: more are computed on one each. */
 #define POLICY_CORES_MAX 1024
 
+/**
+ * There is plenty behind a chunk where that fills all cores until the chunk is done on one, and so many chunks like it, but no
+ * more than half of the cores, are left over: what is left then is looked at while it can still be shared well.
+ */
+#define POLICY_PLENTY 4.0
+
 /** A node when its last chunks are handed out: cores rank by rank. */
 struct policy_node {
     int ranks, threads; /**< cores rank * threads ... belong to rank */
@@ -97,6 +103,13 @@ struct policy_node {
     const double *free_in;
     int64_t chunks_left; /**< unclaimed on this node, the head included; no more will come */
     double seconds_left; /**< predicted, on one core, of all of them, the head included */
+    /**
+     * (behind_known) predicted seconds, on one core, of the chunks behind the head, in the queue's order: as many as the caller
+     * knows; NULL and 0 do. The others are taken for equal. Of unequal ones twice as many as cores are worth knowing: without,
+     * a long chunk cannot be told from two short ones.
+     */
+    const double *behind;
+    int behind_known;
 };
 
 /** How a chunk is to be computed. */
@@ -113,8 +126,8 @@ struct policy_width {
  * is lost to synchronisation. Near the end several cores share what is left, and cores that will be free soon are waited for
  * where that wins. Each width is tried for the chunk, what follows is handed out by simple rules, and the width by which the last
  * chunk ends soonest is taken (a rollout: D. P. Bertsekas, J. N. Tsitsiklis, C. Wu, "Rollout algorithms for combinatorial
- * optimization", Journal of Heuristics 3, 1997). Of widths that are nearly as good the smallest. What follows is taken for equal
- * chunks of the head's kind.
+ * optimization", Journal of Heuristics 3, 1997). Of widths that are nearly as good the smallest. What follows is taken to scale
+ * as the head does.
  *
  * With all cores free, start is 0. Costs O(cores log cores) while there is plenty.
  *

@@ -286,71 +286,6 @@ a_chunk_is_claimed_ahead_while_there_is_plenty(void **state)
                 }
 }
 
-/* ---- widths ---- */
-
-/* What the rule says of equal chunks of a second each, `left` of them, on cores of ranks of one. */
-static struct policy_width
-choose(int cores, const double *free_in, int64_t left, double serial_fraction)
-{
-    const struct policy_node node = {
-        .ranks = cores, .threads = 1, .free_in = free_in, .chunks_left = left, .seconds_left = (double)left};
-    const struct tune_facts head = {.seconds = 1, .tasks = 1, .serial_fraction = serial_fraction};
-    struct policy_width choice;
-    policy_choose_width(&node, &head, &choice);
-    return choice;
-}
-
-static void
-a_chunk_alone_takes_the_cores_that_help(void **state)
-{
-    const double idle[8] = {0};
-    (void)state;
-    struct policy_width choice = choose(8, idle, 1, 0.01);
-    assert_true(choice.width == 8 && choice.start <= 0 && choice.finish < 0.14);
-    assert_int_equal(choose(8, idle, 1, 1).width, 1);
-}
-
-static void
-several_chunks_share_the_cores(void **state)
-{
-    const double idle[8] = {0}, half[8] = {0.26, 0.26, 0.26, 0.26, 0, 0, 0, 0}, busy[2] = {0.2, 0};
-    (void)state;
-    assert_int_equal(choose(8, idle, 2, 0.05).width, 4);
-    assert_int_equal(choose(8, half, 1, 0.05).width, 4);
-    assert_true(choose(8, half, 1, 0.05).start <= 0);
-    assert_int_equal(choose(2, idle, 3, 0.01).width, 1);
-    assert_int_equal(choose(2, idle, 2, 0.01).width, 1);
-    /* one is left, and the other core is free soon */
-    struct policy_width choice = choose(2, busy, 1, 0.01);
-    assert_true(choice.width == 2 && choice.start == 0.2);
-}
-
-static void
-while_there_is_plenty_a_chunk_takes_one_core(void **state)
-{
-    const double idle[8] = {0}, busy[8] = {0.5, 0.5, 0, 0.5, 0.5, 0.5, 0.5, 0.5};
-    (void)state;
-    for (int64_t left = 8; left < 100000000; left *= 2) {
-        assert_int_equal(choose(8, idle, left, 0).width, 1);
-        struct policy_width choice = choose(8, busy, left, 0);
-        assert_true(choice.width == 1 && choice.start <= 0 && choice.rank == 2);
-    }
-}
-
-static void
-a_wide_chunk_has_all_cores_of_the_rank_that_leads(void **state)
-{
-    /* two ranks of four cores: one core of the first is busy for long */
-    const double free_in[8] = {9, 0, 0, 0, 0, 0, 0, 0};
-    const struct policy_node node = {
-        .ranks = 2, .threads = 4, .free_in = free_in, .chunks_left = 1, .seconds_left = 100};
-    const struct tune_facts head = {.seconds = 100, .tasks = 1, .serial_fraction = 0.01};
-    struct policy_width choice;
-    (void)state;
-    policy_choose_width(&node, &head, &choice);
-    assert_true(choice.width == 7 && choice.rank == 1 && choice.start <= 0);
-}
-
 int
 main(void)
 {
@@ -365,10 +300,6 @@ main(void)
         cmocka_unit_test(a_span_is_wanted_at_low_water_or_for_an_idle_worker),
         cmocka_unit_test(low_water_of_any_plan_is_the_most_that_is_taken),
         cmocka_unit_test(a_chunk_is_claimed_ahead_while_there_is_plenty),
-        cmocka_unit_test(a_chunk_alone_takes_the_cores_that_help),
-        cmocka_unit_test(several_chunks_share_the_cores),
-        cmocka_unit_test(while_there_is_plenty_a_chunk_takes_one_core),
-        cmocka_unit_test(a_wide_chunk_has_all_cores_of_the_rank_that_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
