@@ -44,6 +44,7 @@ KERNELS = {  # names of the outputs, as Sheaf's, and the function of stacks
     "cholesky": (("result",), np.linalg.cholesky),
     "svd": (("u", "s", "vt"), functools.partial(np.linalg.svd, full_matrices=False)),
     "eigh": (("w", "v"), np.linalg.eigh),
+    "det": (("result",), np.linalg.det),
     "sqdiff": (("result",), sqdiff),
 }
 

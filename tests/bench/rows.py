@@ -1,13 +1,14 @@
 """The rows of the table: what is computed, on which input, and beside which limits."""
 
 import dataclasses
+import sys
 
 import h5py
 import numpy as np
 
 import many
 import mixed
-from common import call
+from common import available_memory, call
 
 BLOCK_BYTES = 64 << 20
 
@@ -38,7 +39,7 @@ class Row:
 
     def result_bytes(self):
         """How much the results take, roughly: as much memory is made ready before each run."""
-        return self.matrix_bytes() * {"sqdiff": 0, "noop": 0, "svd": 2}.get(self.kernel, 1)
+        return self.matrix_bytes() * {"sqdiff": 0, "det": 0, "noop": 0, "svd": 2}.get(self.kernel, 1)
 
     def memory_bytes(self):
         """What NumPy needs at once, roughly: input and results as files and as arrays, and Sheaf's results to compare with."""
@@ -68,6 +69,25 @@ def fit_memory(row, available):
         row.count //= 2
 
 
+def add_options(parser, table):
+    parser.add_argument("--rows", help=f"some of {','.join(row.name for row in table)}")
+    parser.add_argument("--quick", action="store_true", help="tiny inputs, one round: only to see that everything works")
+
+
+def choose(a, table):
+    """The rows that the options ask for, as large as they and memory have it."""
+    names = a.rows.split(",") if a.rows else [row.name for row in table]
+    unknown = set(names) - {row.name for row in table}
+    if unknown:
+        sys.exit(f"no row {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in table)}")
+    chosen = [row for row in table if row.name in names]
+    for row in chosen:
+        if a.quick:
+            row.count, row.size = row.quick
+        fit_memory(row, available_memory())
+    return chosen
+
+
 def mixed_sizes(row):
     return mixed.draw_sizes(row.count, min(64, row.size), row.size, 1)
 
@@ -79,7 +99,7 @@ def definite(generator, count, size):
 
 
 def make_input(row, sheaf, env, path):
-    if row.kernel in ("matmul", "svd") and row.form == "stack":
+    if row.kernel in ("matmul", "svd", "det") and row.form == "stack":
         operands = [f"{operand}=random:{row.size}x{row.size}" for operand in row.operands]
         call([sheaf, "make", path, *operands, "--count", str(row.count), "--progress", "none"], env)
         return

@@ -2,11 +2,12 @@
 # The table of benchmarks: Sheaf beside NumPy, multiprocessing, mpi4py.futures and joblib, and beside the limits of the
 # machine. Prints it as Markdown, and writes it as BUILD/bench/table.md, with all figures in table.csv beside it.
 # (jobscripts/setup.sh --bench installs the peers; one that is missing is shown as "-".)
-# Or another table, likewise in five.md and five.csv: the classic five-way comparison of threads and processes.
+# Or another table, likewise in five.md or auto.md, and .csv: the classic five-way comparison of threads and processes; the
+# layout that Sheaf chooses by itself beside all others.
 #
-# usage: run.sh [--build DIR] [--five] [OPTION...]
-#   --build    default build/release
-#   --five     five.py instead of table.py; OPTIONs are those of the program, see its --help
+# usage: run.sh [--build DIR] [--five|--auto] [OPTION...]
+#   --build          default build/release
+#   --five, --auto   five.py or auto.py instead of table.py; OPTIONs are those of the program, see its --help
 # exit:  0 measured · 1 a program failed, or a peer's results are not Sheaf's · 66 Sheaf is not built
 set -eu -o pipefail
 
@@ -18,7 +19,7 @@ if [ "${1:-}" = --build ]; then
 fi
 table=table
 limits=(--limits "$build/tests/bench")
-if [ "${1:-}" = --five ]; then
+if [ "${1:-}" = --five ] || [ "${1:-}" = --auto ]; then
     table=${1#--}
     limits=()
     shift

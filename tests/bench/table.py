@@ -29,8 +29,8 @@ import dispatch  # noqa: E402
 import mixed  # noqa: E402
 import peers  # noqa: E402
 import rows  # noqa: E402
-from common import (add_options, available_memory, call, core_of, describe_run, digits, environment, figure,  # noqa: E402
-                    run_sheaf, scratch, timed, warm_memory)
+from common import (add_options, call, core_of, describe_run, digits, environment, figure, run_sheaf,  # noqa: E402
+                    scratch, timed, warm_memory)
 
 INSIDE, WHOLE = 0, 1
 TITLES = {"numpy": "NumPy", "pool": "fork pool", "mpi4py": "mpi4py.futures", "joblib": "joblib"}
@@ -179,26 +179,12 @@ def measure_row(a, env, row):
     return measured
 
 
-def choose_rows(a):
-    names = a.rows.split(",") if a.rows else [row.name for row in rows.ROWS]
-    unknown = set(names) - {row.name for row in rows.ROWS}
-    if unknown:
-        sys.exit(f"no row {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in rows.ROWS)}")
-    chosen = [row for row in rows.ROWS if row.name in names]
-    for row in chosen:
-        if a.quick:
-            row.count, row.size = row.quick
-        rows.fit_memory(row, available_memory())
-    return chosen
-
-
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
     parser.set_defaults(ranks=len(os.sched_getaffinity(0)))
     parser.add_argument("--limits", required=True, help="the directory of bare, move and stream")
-    parser.add_argument("--rows", help=f"some of {','.join(row.name for row in rows.ROWS)}")
-    parser.add_argument("--quick", action="store_true", help="tiny inputs, one round: only to see that everything works")
+    rows.add_options(parser, rows.ROWS)
     parser.add_argument("--markdown", default="table.md", help="where the table goes (default table.md)")
     parser.add_argument("--csv", default="table.csv", help="where all figures go (default table.csv)")
     a = parser.parse_args()
@@ -210,7 +196,7 @@ def main():
     a = parse_arguments()
     env = environment(a.unpinned)
     core, table = core_of(a.sheaf, env), []
-    for row in choose_rows(a):
+    for row in rows.choose(a, rows.ROWS):
         table.append(measure_row(a, env, row))
         write_files(a, core, table)  # what there is, should it be stopped
     print(markdown(describe_run(a, core, measured_versions()), table), end="")
