@@ -4,6 +4,7 @@
 #include "make.h"
 #include "number.h"
 #include "options.h"
+#include "restart.h"
 #include "run.h"
 #include "status.h"
 #include "verify.h"
@@ -64,6 +65,7 @@ run_together(const struct options *options, int *argument_count, char ***argumen
 {
     struct sheaf_error error = {SHEAF_OK, ""};
     struct comm *comm = NULL;
+    restart_for_blas(options->arguments);
     if (comm_start(argument_count, arguments, &comm, &error))
         return complain(&error);
     enum sheaf_status status =

@@ -330,6 +330,7 @@ options_parse(int argument_count, char **arguments, struct options *options, str
     if (argument_count >= 4096)
         return sheaf_fail(error, SHEAF_USAGE, "more than 4095 arguments; use a wildcard in quotes, or a list file");
     memcpy(kept[0], arguments, (size_t)argument_count * sizeof arguments[0]);
+    kept[0][argument_count] = NULL;
     options->arguments = kept[0];
     options->operands = kept[1];
 

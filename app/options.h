@@ -55,7 +55,7 @@ struct options {
     bool exit_code;
     int progress; /**< enum options_progress */
     int argument_count;
-    char **arguments; /**< the whole command line */
+    char **arguments; /**< the whole command line, as it was given; ends with NULL */
 };
 
 /** What kind of value an option takes. */

@@ -105,6 +105,37 @@ blas_get_threads(void)
     return openblas_get_num_threads();
 }
 
+/* Whether the library takes a number from one of these variables; it takes no others than positive ones. */
+static bool
+is_settled(const char *const *names)
+{
+    for (; *names; names++) {
+        const char *text = getenv(*names);
+        if (text && atoi(text) > 0)
+            return true;
+    }
+    return false;
+}
+
+int
+blas_list_settings(struct blas_setting settings[BLAS_SETTINGS_MAX])
+{
+    /* Idle threads spin for 2^timeout ticks of the CPU's clock before they sleep; 4 is the least, the default of 26 takes 30 ms. */
+    static const char *const threads[] = {"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", NULL};
+    static const char *const timeout[] = {"OPENBLAS_THREAD_TIMEOUT", NULL};
+    static const struct {
+        struct blas_setting setting;
+        const char *const *settled_by;
+    } rows[BLAS_SETTINGS_MAX] = {{{"OPENBLAS_NUM_THREADS", "1"}, threads}, {{"OPENBLAS_THREAD_TIMEOUT", "4"}, timeout}};
+    int count = 0;
+    if (openblas_get_parallel() != OPENBLAS_THREAD)
+        return 0; /* OpenMP's threads are its own, and a sequential build has none */
+    for (int i = 0; i < BLAS_SETTINGS_MAX; i++)
+        if (!is_settled(rows[i].settled_by))
+            settings[count++] = rows[i].setting;
+    return count;
+}
+
 static double
 seconds_now(void)
 {

@@ -32,6 +32,21 @@ int blas_set_threads(int threads);
 /** @return the number of threads that the library would use now */
 int blas_get_threads(void);
 
+enum { BLAS_SETTINGS_MAX = 2 };
+
+/** An environment variable that the library reads only while it is loaded. */
+struct blas_setting {
+    const char *name, *value;
+};
+
+/**
+ * The settings that suit a program which says itself how many threads BLAS has: none to begin with, and those that have
+ * nothing to do sleep at once. Without what the user's environment settles already.
+ * @param[out] settings  strings of static duration
+ * @return their count; 0: none is wanting, or this library reads none of them
+ */
+int blas_list_settings(struct blas_setting settings[BLAS_SETTINGS_MAX]);
+
 /**
  * Measure this thread's dgemm rate with a small product that stays in cache, for estimates shown to
  * users and never for decisions about results. Takes about 10 ms.
