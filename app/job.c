@@ -221,6 +221,7 @@ clean_up(struct job *job)
         source_detach(job->sources[i]);
     for (int i = 0; i < SHEAF_OPERANDS_MAX; i++)
         free(job->sets[i]);
+    results_unlock(job);
     plan_destroy(job->plan);
     free(job->plan_memory);
     team_destroy(job->team);

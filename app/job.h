@@ -9,6 +9,7 @@
 #include "dispatch.h"
 #include "engine.h"
 #include "layout.h"
+#include "lock.h"
 #include "options.h"
 #include "plan.h"
 #include "queue.h"
@@ -81,6 +82,7 @@ struct job {
     struct store *store;
     struct engine *engine;
     struct dispatch *dispatch;
+    struct lock *lock;     /**< root: of the results file */
     struct record_run run; /**< root */
     uint32_t *host_rows;   /**< root: by node */
     uint32_t host_row;     /**< of this node */

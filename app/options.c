@@ -52,6 +52,9 @@ static const struct option_row table[] = {
      "memory that Sheaf may use on each node, with suffix K, M, G or T; default: most of what is free"},
     {"overwrite", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(overwrite),
      "replace the output where it exists"},
+    {"take-over", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(take_over),
+     "write the output though another run, which cannot be seen from here, holds its lock: only where you know that it "
+     "has ended"},
     {"dry-run", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(dry_run),
      "say what would be computed, its size and an estimate of its time; compute nothing"},
     {"order", 0, OPTION_CHOICE, COMMAND_RUN, "longest|reverse", 0, 0, "longest", false, FIELD(order),

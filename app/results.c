@@ -3,6 +3,7 @@
 #include "file.h"
 #include "node.h"
 #include "parameters.h"
+#include "slurm.h"
 
 #include <libgen.h>
 #include <stdlib.h>
@@ -159,6 +160,44 @@ check_members(const struct job *job, const char *output, struct sheaf_error *err
     return SHEAF_OK;
 }
 
+/** Whoever else writes the file, or is about to create it, is kept out from here on. */
+static enum sheaf_status
+take_lock(struct job *job, const char *output, struct sheaf_error *error)
+{
+    struct lock_owner self, previous;
+    char owner[LOCK_OWNER_TEXT];
+    lock_describe_self(job->started, &self);
+    slurm_describe_owner(&self);
+    const struct lock_request request = {
+        .output = output, .self = &self, .has_ended = slurm_has_ended, .take_over = job->options->take_over};
+    enum sheaf_status status = lock_take(&request, &job->lock, &previous, error);
+    if (!status && previous.pid > 0)
+        fprintf(stderr, "sheaf: %s: taken over from another run, which has ended: %s\n", output,
+                lock_format_owner(&previous, owner));
+    return status;
+}
+
+void
+results_unlock(struct job *job)
+{
+    lock_release(job->lock);
+    job->lock = NULL;
+}
+
+/** What is wrong with the target itself is said first, then who else writes it, then whether it is there already. */
+static enum sheaf_status
+check_target(struct job *job, const char *output, int64_t bytes, struct sheaf_error *error)
+{
+    const struct source_map *operands = job->map.operands;
+    int count = job->map.operand_count;
+    enum sheaf_status status = store_check_target(output, true, bytes, operands, count, error);
+    if (!status)
+        status = check_members(job, output, error);
+    if (!status && !job->options->dry_run)
+        status = take_lock(job, output, error);
+    return status ? status : store_check_target(output, job->options->overwrite, bytes, operands, count, error);
+}
+
 enum sheaf_status
 results_check(struct job *job, struct sheaf_error *error)
 {
@@ -172,10 +211,7 @@ results_check(struct job *job, struct sheaf_error *error)
     release_spec(&holder);
     if (status || !output)
         return status;
-    status =
-        store_check_target(output, job->options->overwrite, bytes, job->map.operands, job->map.operand_count, error);
-    if (!status)
-        status = check_members(job, output, error);
+    status = check_target(job, output, bytes, error);
     if (status)
         return status;
     job->map.results_in_memory = lies_in_memory(output);
