@@ -55,9 +55,8 @@ store_detach(struct store *store, struct sheaf_error *error)
     return status;
 }
 
-/* Give the file its name; without overwrite never over a file that has come meanwhile. */
-static enum sheaf_status
-take_name(const struct store_map *map, struct sheaf_error *error)
+enum sheaf_status
+store_take_name(const struct store_map *map, struct sheaf_error *error)
 {
     if (!map->overwrite) {
         if (renameat2(AT_FDCWD, map->temporary, AT_FDCWD, map->path, RENAME_NOREPLACE) == 0)
@@ -86,7 +85,7 @@ store_settle(struct store *store, struct store_settlement *settlement, struct sh
     if (status == SHEAF_OK)
         status = file_sync(store->descriptor, map->path, true, error);
     if (status == SHEAF_OK)
-        status = take_name(map, error);
+        status = store_take_name(map, error);
     if (status != SHEAF_OK) {
         store_abandon(map);
         return status;

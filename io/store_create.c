@@ -359,9 +359,8 @@ prepare(struct store_building *building, struct store_map *map, struct store_pla
     return grouped > 0 ? store_names_split(spec, &building->names, building->error) : SHEAF_OK;
 }
 
-/* Give the file its temporary name, which tells whose it is. */
-static void
-choose_temporary(struct store_map *map, const char *directory)
+void
+store_choose_temporary(struct store_map *map, const char *directory)
 {
     char host[65] = "";
 
@@ -377,7 +376,7 @@ build_file(struct store_building *building, const char *directory, struct store_
     enum sheaf_status status = prepare(building, map, places);
     if (status != SHEAF_OK)
         return status;
-    choose_temporary(map, directory);
+    store_choose_temporary(map, directory);
     status = build_hdf5(building, map, *places);
     if (status == SHEAF_OK)
         status = examine_file(building, map);
