@@ -2,6 +2,7 @@
 #include "batch.h"
 #include "workspace.h"
 
+#include <float.h>
 #include <math.h>
 
 /* What each operation may fail with. */
@@ -11,15 +12,17 @@ static const enum sheaf_task_status failure_of[COMPACT_OPERATION_COUNT] = {
     [COMPACT_CHOLESKY] = SHEAF_TASK_NOT_POSITIVE_DEFINITE,
     [COMPACT_PIVOTS] = SHEAF_TASK_SINGULAR,
     [COMPACT_MATMUL] = SHEAF_TASK_KERNEL_FAILED, /* never */
+    [COMPACT_EIGH] = SHEAF_TASK_NOT_CONVERGED,
+    [COMPACT_EIGVALSH] = SHEAF_TASK_NOT_CONVERGED,
 };
 
 /* As many tasks as a vector has lanes. Lanes behind the batch's last task repeat its inputs. */
 struct compact_group {
-    int64_t m, n, k;
+    int64_t m, n, k, sweeps;
     enum sheaf_task_status failure;
     const void *a[COMPACT_GREATEST_LANES], *b[COMPACT_GREATEST_LANES];
-    void *x[COMPACT_GREATEST_LANES]; /* NULL: not wanted */
-    bool factored;                   /* the factors of the group before stand in the workspace, and are this one's */
+    void *x[COMPACT_GREATEST_LANES], *y[COMPACT_GREATEST_LANES]; /* NULL: not wanted */
+    bool factored; /* the factors of the group before stand in the workspace, and are this one's */
     bool a_is_finite[COMPACT_GREATEST_LANES], b_is_finite[COMPACT_GREATEST_LANES];
     int32_t info[COMPACT_GREATEST_LANES];
     void *workspace;
@@ -33,6 +36,24 @@ compact_lane_status(const struct compact_group *group, int lane)
     if (group->info[lane])
         return group->failure;
     return group->b_is_finite[lane] ? SHEAF_TASK_DONE : SHEAF_TASK_NOT_FINITE;
+}
+
+/* Two rows, and the columns of the same numbers, that are rotated. */
+struct compact_pair {
+    int64_t p, q;
+};
+
+/*
+ * Pair number `pair`, below m / 2, of a round, below m - 1, or m where that is odd: everyone meets everyone once in a sweep of
+ * rounds, and once a round. The circle method of tournaments: one stands still, the others go round.
+ */
+static inline struct compact_pair
+compact_pair_of(int64_t m, int64_t round, int64_t pair)
+{
+    const int64_t rounds = m - 1 + m % 2, step = pair + m % 2;
+    const int64_t p = round + step < rounds ? round + step : round + step - rounds;
+    const int64_t q = round >= step ? round - step : round - step + rounds;
+    return (struct compact_pair){p, step ? q : m - 1};
 }
 
 typedef void compact_function(struct compact_group *group);
@@ -95,18 +116,39 @@ static const struct compact_code *const code_of_level[VECTOR_LEVEL_COUNT][SHEAF_
 
 /*
  * The greatest extents, by type: to there, on one core of a CPU with AVX-512, some 3 times as fast as LAPACK or more (2 with
- * AVX2), and products, which BLAS does better at, 2 to 3 times; by tests/bench/tiny.c. A part of the results' meaning, for
- * they tell which bits come out: not to be tuned by CPU.
+ * AVX2), and products, which BLAS does better at, 2 to 3 times; by tests/bench/tiny.c. Eigenvalues alone end sooner than with
+ * vectors, for LAPACK then saves more. A part of the results' meaning, for they tell which bits come out: not to be tuned by
+ * CPU.
  */
 static const int64_t greatest_extent[SHEAF_TYPE_COUNT] = {
     [SHEAF_F32] = 32, [SHEAF_F64] = 32, [SHEAF_C64] = 32, [SHEAF_C128] = 16};
 static const int64_t greatest_product_extent[SHEAF_TYPE_COUNT] = {
     [SHEAF_F32] = 8, [SHEAF_F64] = 6, [SHEAF_C64] = 6, [SHEAF_C128] = 4};
 
+static const int64_t greatest_eigh_extent[SHEAF_TYPE_COUNT] = {
+    [SHEAF_F32] = 32, [SHEAF_F64] = 20, [SHEAF_C64] = 24, [SHEAF_C128] = 16};
+static const int64_t greatest_eigvalsh_extent[SHEAF_TYPE_COUNT] = {
+    [SHEAF_F32] = 24, [SHEAF_F64] = 16, [SHEAF_C64] = 20, [SHEAF_C128] = 12};
+static const int64_t *const greatest_extents[COMPACT_OPERATION_COUNT] = {
+    [COMPACT_INV] = greatest_extent,
+    [COMPACT_SOLVE] = greatest_extent,
+    [COMPACT_CHOLESKY] = greatest_extent,
+    [COMPACT_PIVOTS] = greatest_extent,
+    [COMPACT_MATMUL] = greatest_product_extent,
+    [COMPACT_EIGH] = greatest_eigh_extent,
+    [COMPACT_EIGVALSH] = greatest_eigvalsh_extent,
+};
+
 static bool
 has_b(const struct compact *compact)
 {
     return compact->operation == COMPACT_SOLVE || compact->operation == COMPACT_MATMUL;
+}
+
+static bool
+is_eigen(const struct compact *compact)
+{
+    return compact->operation == COMPACT_EIGH || compact->operation == COMPACT_EIGVALSH;
 }
 
 bool
@@ -115,7 +157,7 @@ compact_applies(const struct compact *compact)
     const bool is_product = compact->operation == COMPACT_MATMUL;
     if ((unsigned)compact->type >= SHEAF_TYPE_COUNT)
         return false;
-    const int64_t greatest = (is_product ? greatest_product_extent : greatest_extent)[compact->type];
+    const int64_t greatest = greatest_extents[compact->operation][compact->type];
     return compact->m >= 1 && compact->m <= greatest &&
            (!has_b(compact) || (compact->n >= 1 && compact->n <= greatest)) &&
            (!is_product || (compact->k >= 1 && compact->k <= greatest));
@@ -131,6 +173,13 @@ compact_workspace_bytes(const struct compact *compact)
         /* A, B and C of every lane; then one C. */
         (void)workspace_reserve(&bytes, (m * k + k * n + m * n) * COMPACT_GREATEST_LANES, size);
         (void)workspace_reserve(&bytes, m * n, size);
+        return bytes;
+    }
+    if (is_eigen(compact)) {
+        /* A, the eigenvalues, cosines, sines, and V, of every lane; then the places; then the pairs. */
+        (void)workspace_reserve(&bytes, (m * compact_stride(m) + 3 * m + m * m) * COMPACT_GREATEST_LANES, size);
+        (void)workspace_reserve(&bytes, m * COMPACT_GREATEST_LANES, sizeof(int64_t));
+        (void)workspace_reserve(&bytes, m, sizeof(struct compact_pair));
         return bytes;
     }
     /* A, X, a column, and the pivots, of every lane; then the largest result of one. */
@@ -151,6 +200,7 @@ run_group(const struct compact_code *code, const struct compact *compact, const 
         group->a[lane] = batch_input(batch, 0, task);
         group->b[lane] = has_b(compact) ? batch_input(batch, 1, task) : NULL;
         group->x[lane] = is_task ? batch_output(batch, 0, task) : NULL;
+        group->y[lane] = is_task && compact->operation == COMPACT_EIGH ? batch_output(batch, 1, task) : NULL;
         group->b_is_finite[lane] = true;
         if (!group->factored) {
             group->a_is_finite[lane] = true;
@@ -182,6 +232,7 @@ compact_run_with(enum vector_level level, const struct compact *compact, const s
     struct compact_group group = {.m = compact->m,
                                   .n = has_b(compact) ? compact->n : 0,
                                   .k = compact->operation == COMPACT_MATMUL ? compact->k : 0,
+                                  .sweeps = compact->sweeps,
                                   .failure = failure_of[compact->operation],
                                   .workspace = batch->workspace};
     for (int64_t first = 0; first < batch->count; first += code->lanes) {

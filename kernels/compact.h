@@ -20,7 +20,9 @@ enum compact_operation {
     COMPACT_CHOLESKY = 2, /**< (m,m)->(m,m): the lower factor, zeros above it */
     COMPACT_PIVOTS = 3,   /**< (m,m)->(m): numbers whose product is the determinant */
     COMPACT_MATMUL = 4,   /**< (m,k),(k,n)->(m,n): the product; NaN and infinity are numbers as any */
-    COMPACT_OPERATION_COUNT = 5
+    COMPACT_EIGH = 5,     /**< (m,m)->(m),(m,m): eigenvalues, ascending, and eigenvectors, a column each */
+    COMPACT_EIGVALSH = 6, /**< (m,m)->(m): the eigenvalues, with the same bits */
+    COMPACT_OPERATION_COUNT = 7
 };
 
 /** An operation on matrices of one type and size. */
@@ -28,6 +30,7 @@ struct compact {
     enum compact_operation operation;
     enum sheaf_type type;
     int64_t m, n, k; /**< n: for COMPACT_SOLVE and COMPACT_MATMUL; k: for COMPACT_MATMUL */
+    int64_t sweeps;  /**< for COMPACT_EIGH and COMPACT_EIGVALSH: the most that may be made */
 };
 
 /** The most tasks that are computed at a time, on any CPU. */
@@ -41,8 +44,8 @@ int64_t compact_workspace_bytes(const struct compact *compact);
 
 /**
  * Compute a batch where compact_applies; its workspace has compact_workspace_bytes. Sets every task's status and info: that
- * of the first zero pivot, or of the first leading minor that is not positive, from 1, as LAPACK. The output of a task
- * that fails is not written. A product never fails.
+ * of the first zero pivot, or of the first leading minor that is not positive, from 1, as LAPACK; for eigenvalues how many
+ * off-diagonal elements have not converged. The output of a task that fails is not written. A product never fails.
  */
 void compact_run(const struct compact *compact, const struct sheaf_batch *batch);
 

@@ -44,6 +44,25 @@ COMPACT_NAME(product)(NUMBER x, NUMBER y)
     return (NUMBER){x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
 }
 
+/* |x|^2 */
+LANE_INLINE VECTOR
+COMPACT_NAME(square)(NUMBER x)
+{
+    return x.re * x.re + x.im * x.im;
+}
+
+LANE_INLINE NUMBER
+COMPACT_NAME(conjugate)(NUMBER x)
+{
+    return (NUMBER){x.re, -x.im};
+}
+
+LANE_INLINE NUMBER
+COMPACT_NAME(sum)(NUMBER x, NUMBER y)
+{
+    return (NUMBER){x.re + y.re, x.im + y.im};
+}
+
 /* a - x y */
 LANE_INLINE NUMBER
 COMPACT_NAME(reduce)(NUMBER a, NUMBER x, NUMBER y)

@@ -7,6 +7,10 @@
  *   COMPACT_SQRT         sqrt or sqrtf
  *   COMPACT_SMALL        a power of two that is small and far from subnormal, and
  *   COMPACT_SCALE        one that makes subnormal numbers normal, and not large what is below COMPACT_SMALL
+ *   COMPACT_SAFE         a power of two: sums of a few thousand squares of numbers as large do not overflow, nor do squares of
+ *                        numbers 2 COMPACT_ROUNDOFF / 64 times its reciprocal underflow
+ *   COMPACT_LEAST        the least normal number
+ *   COMPACT_ROUNDOFF     half the distance from 1 to the next number
  *   COMPACT_BYTES        bytes of a vector
  *   COMPACT_TARGET       the attribute that lets a function use the level's instructions; may be empty
  *   COMPACT_LANES_NAME(name)  the name for this type and level
@@ -146,4 +150,29 @@ COMPACT_LANES_NAME(divisor_scale)(VECTOR magnitude)
 {
     const VECTOR zero = {0};
     return COMPACT_LANES_NAME(choose)(magnitude < COMPACT_SMALL, zero + COMPACT_SCALE, zero + 1);
+}
+
+/*
+ * A power of two that numbers up to this one are divided by where their squares could overflow, or underflow; else 1. Its
+ * reciprocal is normal too.
+ */
+LANE_INLINE VECTOR
+COMPACT_LANES_NAME(unit)(VECTOR greatest)
+{
+    const VECTOR zero = {0}, least = zero + COMPACT_LEAST;
+    VECTOR power = (VECTOR)((MASK)greatest & (MASK)(zero + (COMPACT_REAL)INFINITY));
+    power = COMPACT_LANES_NAME(choose)(power > least, power, least);
+    power = COMPACT_LANES_NAME(choose)(power < 1 / least, power, 1 / least);
+    const MASK is_safe = (power <= COMPACT_SAFE) & (power >= 1 / COMPACT_SAFE);
+    return COMPACT_LANES_NAME(choose)(is_safe, zero + 1, power);
+}
+
+/* Whether the mask is set in any lane. */
+LANE_INLINE bool
+COMPACT_LANES_NAME(any)(MASK mask)
+{
+    COMPACT_INTEGER all = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        all |= mask[lane];
+    return all != 0;
 }

@@ -11,6 +11,9 @@
 #define COMPACT_SQRT sqrtf
 #define COMPACT_SMALL 0x1p-100F
 #define COMPACT_SCALE 0x1p60F
+#define COMPACT_SAFE 0x1p30F
+#define COMPACT_LEAST FLT_MIN
+#define COMPACT_ROUNDOFF 0x1p-24F
 #define COMPACT_LANES_NAME(name) COMPACT_LEVEL(name##_single)
 #include "compact_lanes_type.h"
 #define COMPACT_COMPLEX 0
@@ -29,6 +32,9 @@
 #define COMPACT_SQRT sqrt
 #define COMPACT_SMALL 0x1p-900
 #define COMPACT_SCALE 0x1p200
+#define COMPACT_SAFE 0x1p400
+#define COMPACT_LEAST DBL_MIN
+#define COMPACT_ROUNDOFF 0x1p-53
 #define COMPACT_LANES_NAME(name) COMPACT_LEVEL(name##_double)
 #include "compact_lanes_type.h"
 #define COMPACT_COMPLEX 0

@@ -41,6 +41,25 @@ COMPACT_NAME(product)(NUMBER x, NUMBER y)
     return x * y;
 }
 
+/* |x|^2 */
+LANE_INLINE VECTOR
+COMPACT_NAME(square)(NUMBER x)
+{
+    return x * x;
+}
+
+LANE_INLINE NUMBER
+COMPACT_NAME(conjugate)(NUMBER x)
+{
+    return x;
+}
+
+LANE_INLINE NUMBER
+COMPACT_NAME(sum)(NUMBER x, NUMBER y)
+{
+    return x + y;
+}
+
 /* a - x y */
 LANE_INLINE NUMBER
 COMPACT_NAME(reduce)(NUMBER a, NUMBER x, NUMBER y)

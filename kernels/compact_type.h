@@ -406,13 +406,17 @@ COMPACT_NAME(matmul)(struct compact_group *group)
     COMPACT_NAME(unpack)(group, c, n, m, n, c + m * n);
 }
 
+#include "compact_eigen_type.h"
+
 static const struct compact_code COMPACT_NAME(code) = {
     .lanes = LANES,
     .run = {[COMPACT_INV] = COMPACT_NAME(inv),
             [COMPACT_SOLVE] = COMPACT_NAME(solve),
             [COMPACT_CHOLESKY] = COMPACT_NAME(cholesky),
             [COMPACT_PIVOTS] = COMPACT_NAME(pivots),
-            [COMPACT_MATMUL] = COMPACT_NAME(matmul)},
+            [COMPACT_MATMUL] = COMPACT_NAME(matmul),
+            [COMPACT_EIGH] = COMPACT_NAME(eigh),
+            [COMPACT_EIGVALSH] = COMPACT_NAME(eigvalsh)},
 };
 
 #undef WORK

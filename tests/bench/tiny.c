@@ -8,6 +8,7 @@
 #include "compact.h"
 #include "gemm.h"
 #include "lapack.h"
+#include "transpose.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,21 +16,25 @@
 
 enum { GREATEST_REPEATS = 1001, METHODS = 1 + VECTOR_LEVEL_COUNT };
 
-static const char *const operation_names[] = {"inv", "solve1", "solve", "cholesky", "pivots", "matmul"};
-enum { INV, SOLVE1, SOLVE, CHOLESKY, PIVOTS, MATMUL, OPERATIONS };
-static const enum compact_operation compact_of[] = {COMPACT_INV,      COMPACT_SOLVE,  COMPACT_SOLVE,
-                                                    COMPACT_CHOLESKY, COMPACT_PIVOTS, COMPACT_MATMUL};
+static const char *const operation_names[] = {"inv",    "solve1", "solve", "cholesky",
+                                              "pivots", "matmul", "eigh",  "eigvalsh"};
+enum { INV, SOLVE1, SOLVE, CHOLESKY, PIVOTS, MATMUL, EIGH, EIGVALSH, OPERATIONS };
+static const enum compact_operation compact_of[] = {COMPACT_INV,    COMPACT_SOLVE,  COMPACT_SOLVE, COMPACT_CHOLESKY,
+                                                    COMPACT_PIVOTS, COMPACT_MATMUL, COMPACT_EIGH,  COMPACT_EIGVALSH};
 
 static const struct routines {
     lapack_getrf *getrf;
     lapack_getri *getri;
     lapack_getrs *getrs;
     lapack_potrf *potrf;
+    lapack_syevd *syevd;
+    lapack_heevd *heevd;
+    transpose_function *transpose;
 } routines_of_type[SHEAF_TYPE_COUNT] = {
-    [SHEAF_F32] = {sgetrf_, sgetri_, sgetrs_, spotrf_},
-    [SHEAF_F64] = {dgetrf_, dgetri_, dgetrs_, dpotrf_},
-    [SHEAF_C64] = {cgetrf_, cgetri_, cgetrs_, cpotrf_},
-    [SHEAF_C128] = {zgetrf_, zgetri_, zgetrs_, zpotrf_},
+    [SHEAF_F32] = {sgetrf_, sgetri_, sgetrs_, spotrf_, ssyevd_, NULL, transpose_f32},
+    [SHEAF_F64] = {dgetrf_, dgetri_, dgetrs_, dpotrf_, dsyevd_, NULL, transpose_f64},
+    [SHEAF_C64] = {cgetrf_, cgetri_, cgetrs_, cpotrf_, NULL, cheevd_, transpose_conj_c64},
+    [SHEAF_C128] = {zgetrf_, zgetri_, zgetrs_, zpotrf_, NULL, zheevd_, transpose_conj_c128},
 };
 
 /** One operation on a batch, and its memory. */
@@ -37,8 +42,8 @@ struct subject {
     int operation;
     struct compact compact;
     struct sheaf_batch batch;
-    size_t matrix_bytes, side_bytes, result_bytes;
-    char *scratch; /**< a matrix, and LAPACK's work space */
+    size_t matrix_bytes, side_bytes, result_bytes, vectors_bytes;
+    char *scratch; /**< a matrix, and LAPACK's work space: scratch_bytes() */
 };
 
 static double
@@ -49,9 +54,38 @@ nanoseconds(void)
     return 1e9 * (double)time.tv_sec + (double)time.tv_nsec;
 }
 
+/** A matrix, twice the square of the extent, and room for blocks, of numbers; as many reals, and integers. */
+static size_t
+scratch_bytes(int64_t m, enum sheaf_type type)
+{
+    return (size_t)(m * m + 2 * (2 * m * m + 100 * m + 100)) * sheaf_type_size(type) +
+           (size_t)(5 * m + 3) * sizeof(int);
+}
+
+/** Eigenvalues, and eigenvectors where `v` is not NULL. @return LAPACK's info */
+static int
+run_eigen(const struct subject *subject, const char *a, char *w, char *v)
+{
+    const struct routines *routines = &routines_of_type[subject->compact.type];
+    const int m = (int)subject->compact.m, lwork = 2 * m * m + 100 * m + 100, liwork = 5 * m + 3;
+    const size_t size = sheaf_type_size(subject->compact.type);
+    char *work = subject->scratch + subject->matrix_bytes, *rwork = work + (size_t)lwork * size;
+    int info = 0, *iwork = (int *)(rwork + (size_t)lwork * size);
+    for (size_t row = 0; row < (size_t)m; row++)
+        memcpy(subject->scratch + row * (size_t)m * size, a + row * (size_t)m * size, (row + 1) * size);
+    if (routines->syevd)
+        routines->syevd(v ? "V" : "N", "U", &m, subject->scratch, &m, w, work, &lwork, iwork, &liwork, &info, 1, 1);
+    else
+        routines->heevd(v ? "V" : "N", "U", &m, subject->scratch, &m, w, work, &lwork, rwork, &lwork, iwork, &liwork,
+                        &info, 1, 1);
+    if (v)
+        routines->transpose(m, m, subject->scratch, v);
+    return info;
+}
+
 /** One task by LAPACK, as the kernels do it for larger matrices. @return its info */
 static int
-run_lapack(const struct subject *subject, const char *a, const char *b, char *x)
+run_lapack(const struct subject *subject, const char *a, const char *b, char *x, char *y)
 {
     const struct routines *routines = &routines_of_type[subject->compact.type];
     const int m = (int)subject->compact.m, n = (int)subject->compact.n, lwork = 64 * m;
@@ -60,6 +94,8 @@ run_lapack(const struct subject *subject, const char *a, const char *b, char *x)
         gemm_find(subject->compact.type)(m, n, m, a, b, x);
         return 0;
     }
+    if (subject->operation == EIGH || subject->operation == EIGVALSH)
+        return run_eigen(subject, a, x, y);
     char *matrix = subject->operation == INV || subject->operation == CHOLESKY ? x : subject->scratch;
     memcpy(matrix, a, subject->matrix_bytes);
     if (subject->operation == CHOLESKY) {
@@ -88,10 +124,11 @@ measure(const struct subject *subject, int method)
         compact_run_with((enum vector_level)(method - 1), &subject->compact, batch);
     } else {
         for (int64_t task = 0; task < batch->count; task++)
-            batch->info[task] =
-                run_lapack(subject, (const char *)batch->inputs[0] + (size_t)task * subject->matrix_bytes,
-                           (const char *)batch->inputs[1] + (size_t)task * subject->side_bytes,
-                           (char *)batch->outputs[0] + (size_t)task * subject->result_bytes);
+            batch->info[task] = run_lapack(
+                subject, (const char *)batch->inputs[0] + (size_t)task * subject->matrix_bytes,
+                (const char *)batch->inputs[1] + (size_t)task * subject->side_bytes,
+                (char *)batch->outputs[0] + (size_t)task * subject->result_bytes,
+                subject->operation == EIGH ? (char *)batch->outputs[1] + (size_t)task * subject->vectors_bytes : NULL);
     }
     return (nanoseconds() - start) / (double)batch->count;
 }
@@ -152,30 +189,35 @@ fill(const struct subject *subject)
 static bool
 run(int operation, enum sheaf_type type, int64_t m, size_t bytes, int repeats)
 {
-    struct subject subject = {.operation = operation,
-                              .compact = {.operation = compact_of[operation], .type = type, .m = m, .n = 0, .k = m}};
+    struct subject subject = {
+        .operation = operation,
+        .compact = {.operation = compact_of[operation], .type = type, .m = m, .n = 0, .k = m, .sweeps = 30}};
     if (operation == SOLVE || operation == SOLVE1 || operation == MATMUL)
         subject.compact.n = operation == SOLVE1 ? 1 : m;
     subject.matrix_bytes = (size_t)(m * m) * sheaf_type_size(type);
     subject.side_bytes = (size_t)(m * subject.compact.n) * sheaf_type_size(type);
-    subject.result_bytes = operation == PIVOTS     ? (size_t)m * sheaf_type_size(type)
+    subject.result_bytes = operation == PIVOTS || operation == EIGH || operation == EIGVALSH
+                               ? (size_t)m * sheaf_type_size(type)
                            : subject.compact.n > 0 ? subject.side_bytes
                                                    : subject.matrix_bytes;
+    subject.vectors_bytes = operation == EIGH ? subject.matrix_bytes : 0;
     const size_t count = bytes / subject.matrix_bytes < 64 ? 64 : bytes / subject.matrix_bytes;
     struct sheaf_batch *batch = &subject.batch;
     batch->count = (int64_t)count;
     batch->input_strides[0] = subject.matrix_bytes;
     batch->input_strides[1] = subject.side_bytes;
     batch->output_strides[0] = subject.result_bytes;
+    batch->output_strides[1] = subject.vectors_bytes;
     batch->inputs[0] = malloc(count * subject.matrix_bytes);
     batch->inputs[1] = malloc(count * subject.side_bytes + 1);
     batch->outputs[0] = malloc(count * subject.result_bytes);
+    batch->outputs[1] = malloc(count * subject.vectors_bytes + 1);
     batch->status = malloc(count);
     batch->info = malloc(count * sizeof(int32_t));
     batch->workspace = aligned_alloc(64, ((size_t)compact_workspace_bytes(&subject.compact) + 63) / 64 * 64);
-    subject.scratch = malloc(64 * (size_t)m * sheaf_type_size(type) + subject.matrix_bytes);
-    const bool there = batch->inputs[0] && batch->inputs[1] && batch->outputs[0] && batch->status && batch->info &&
-                       batch->workspace && subject.scratch;
+    subject.scratch = malloc(scratch_bytes(m, type));
+    const bool there = batch->inputs[0] && batch->inputs[1] && batch->outputs[0] && batch->outputs[1] &&
+                       batch->status && batch->info && batch->workspace && subject.scratch;
     if (there) {
         fill(&subject);
         report(&subject, repeats);
@@ -183,6 +225,7 @@ run(int operation, enum sheaf_type type, int64_t m, size_t bytes, int repeats)
     free((void *)batch->inputs[0]);
     free((void *)batch->inputs[1]);
     free(batch->outputs[0]);
+    free(batch->outputs[1]);
     free(batch->status);
     free(batch->info);
     free(batch->workspace);

@@ -10,9 +10,9 @@ enum { TASKS = 40, OPERATIONS = COMPACT_OPERATION_COUNT };
 /* Inputs, and what one run makes of them. */
 struct runs {
     struct compact compact;
-    size_t a_bytes, b_bytes, x_bytes; /* a task */
+    size_t a_bytes, b_bytes, x_bytes, y_bytes; /* a task */
     unsigned char *a, *b;
-    unsigned char *x; /* full of a pattern before every run */
+    unsigned char *x, *y; /* full of a pattern before every run */
     uint8_t status[TASKS];
     int32_t info[TASKS];
     void *workspace;
@@ -60,24 +60,42 @@ allocate(size_t bytes)
     return memory;
 }
 
+/* Elements of the first output. */
+static int64_t
+count_results(const struct compact *compact)
+{
+    switch (compact->operation) {
+    case COMPACT_SOLVE:
+    case COMPACT_MATMUL:
+        return compact->m * compact->n;
+    case COMPACT_PIVOTS:
+    case COMPACT_EIGH:
+    case COMPACT_EIGVALSH:
+        return compact->m;
+    default:
+        return compact->m * compact->m;
+    }
+}
+
 static void
 create(struct runs *runs, enum compact_operation operation, enum sheaf_type type, int64_t m, int64_t n)
 {
     uint64_t state = 1;
-    runs->compact = (struct compact){operation, type, m, n, .k = m};
+    runs->compact = (struct compact){operation, type, m, n, .k = m, .sweeps = 40};
     runs->a_bytes = (size_t)(m * m) * sheaf_type_size(type);
     runs->b_bytes = (size_t)(m * n) * sheaf_type_size(type);
-    runs->x_bytes = operation == COMPACT_SOLVE || operation == COMPACT_MATMUL ? runs->b_bytes
-                    : operation == COMPACT_PIVOTS                             ? (size_t)m * sheaf_type_size(type)
-                                                                              : runs->a_bytes;
+    runs->x_bytes = (size_t)count_results(&runs->compact) * sheaf_type_size(type); /* more than real eigenvalues need */
+    runs->y_bytes = operation == COMPACT_EIGH ? runs->a_bytes : 0;
     runs->a = allocate(TASKS * runs->a_bytes);
     runs->b = allocate(TASKS * runs->b_bytes);
     runs->x = allocate(TASKS * runs->x_bytes);
+    runs->y = allocate(TASKS * runs->y_bytes);
     runs->workspace = allocate((size_t)compact_workspace_bytes(&runs->compact));
     fill(type, runs->a, TASKS * runs->a_bytes, &state);
     fill(type, runs->b, TASKS * runs->b_bytes, &state);
     spoil(runs);
     memset(runs->x, 0x5a, TASKS * runs->x_bytes);
+    memset(runs->y, 0x5a, TASKS * runs->y_bytes);
 }
 
 static void
@@ -86,6 +104,7 @@ destroy(struct runs *runs)
     free(runs->a);
     free(runs->b);
     free(runs->x);
+    free(runs->y);
     free(runs->workspace);
 }
 
@@ -96,12 +115,13 @@ run(struct runs *runs, enum vector_level level, int64_t first, int64_t count)
         .count = count,
         .inputs = {runs->a + (size_t)first * runs->a_bytes, runs->b + (size_t)first * runs->b_bytes},
         .input_strides = {runs->a_bytes, runs->b_bytes},
-        .outputs = {runs->x + (size_t)first * runs->x_bytes},
-        .output_strides = {runs->x_bytes},
+        .outputs = {runs->x + (size_t)first * runs->x_bytes, runs->y + (size_t)first * runs->y_bytes},
+        .output_strides = {runs->x_bytes, runs->y_bytes},
         .status = runs->status + first,
         .info = runs->info + first,
         .workspace = runs->workspace};
     memset(batch.outputs[0], 0x5a, (size_t)count * runs->x_bytes);
+    memset(batch.outputs[1], 0x5a, (size_t)count * runs->y_bytes);
     memset(runs->workspace, 0xff, (size_t)compact_workspace_bytes(&runs->compact));
     compact_run_with(level, &runs->compact, &batch);
 }
@@ -122,6 +142,7 @@ check_levels(enum compact_operation operation, enum sheaf_type type, int64_t m, 
         assert_memory_equal(together.status, alone.status, sizeof alone.status);
         assert_memory_equal(together.info, alone.info, sizeof alone.info);
         assert_memory_equal(together.x, alone.x, TASKS * alone.x_bytes);
+        assert_memory_equal(together.y, alone.y, TASKS * alone.y_bytes);
     }
     destroy(&alone);
     destroy(&together);
@@ -156,6 +177,54 @@ failures_are_those_of_lapack(void **state)
                 assert_int_equal(runs.info[task], task % 11 == 3 ? 5 : 0);
             }
             destroy(&runs);
+        }
+}
+
+/* One sweep is not enough for full matrices, and is for the diagonal ones beside them. Nothing else is written. */
+static void
+what_does_not_converge_fails_by_itself(void **state)
+{
+    enum { M = 8 };
+    (void)state;
+    for (int operation = COMPACT_EIGH; operation <= COMPACT_EIGVALSH; operation++)
+        for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+            struct runs runs;
+            create(&runs, (enum compact_operation)operation, fixture_types[t], M, 1);
+            runs.compact.sweeps = 1;
+            for (int64_t task = 0; task < TASKS; task += 2)
+                for (int64_t i = 0; i < M * M; i++)
+                    fixture_set(fixture_types[t], runs.a + (size_t)task * runs.a_bytes, i, i % (M + 1) ? 0.0L : 1.0L);
+            run(&runs, vector_level_best(), 0, TASKS);
+            for (int64_t task = 0; task < TASKS; task++) {
+                const bool bad = task % 2 && task % 11 == 6;
+                assert_int_equal(runs.status[task], bad        ? SHEAF_TASK_NOT_FINITE
+                                                    : task % 2 ? SHEAF_TASK_NOT_CONVERGED
+                                                               : SHEAF_TASK_DONE);
+                assert_in_range(runs.info[task], task % 2 && !bad, task % 2 && !bad ? M * (M - 1) / 2 : 0);
+                for (size_t i = 0; task % 2 && i < runs.x_bytes; i++)
+                    assert_int_equal(runs.x[(size_t)task * runs.x_bytes + i], 0x5a);
+                for (size_t i = 0; task % 2 && i < runs.y_bytes; i++)
+                    assert_int_equal(runs.y[(size_t)task * runs.y_bytes + i], 0x5a);
+            }
+            destroy(&runs);
+        }
+}
+
+/* Eigenvalues have the same bits with and without vectors. */
+static void
+values_do_not_depend_on_vectors(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
+        for (int64_t m = 1; m <= 12; m++) {
+            struct runs with, without;
+            create(&with, COMPACT_EIGH, fixture_types[t], m, 1);
+            create(&without, COMPACT_EIGVALSH, fixture_types[t], m, 1);
+            run(&with, vector_level_best(), 0, TASKS);
+            run(&without, vector_level_best(), 0, TASKS);
+            assert_memory_equal(with.x, without.x, TASKS * with.x_bytes);
+            destroy(&with);
+            destroy(&without);
         }
 }
 
@@ -213,24 +282,30 @@ of_equal_pivots_the_first_is_taken(void **state)
     destroy(&runs);
 }
 
+static bool
+applies(enum compact_operation operation, enum sheaf_type type, int64_t m, int64_t n, int64_t k)
+{
+    return compact_applies(&(struct compact){.operation = operation, .type = type, .m = m, .n = n, .k = k});
+}
+
 /* Which sizes are taken on is a part of the results' meaning: it is the same on every CPU. */
 static void
 small_matrices_are_taken_on(void **state)
 {
     (void)state;
-    static const int64_t greatest[] = {32, 32, 32, 16}, greatest_of_products[] = {8, 6, 6, 4};
+    static const int64_t factors[] = {32, 32, 32, 16}, products[] = {8, 6, 6, 4};
+    static const int64_t vectors[] = {32, 20, 24, 16}, values[] = {24, 16, 20, 12};
+    static const int64_t *const greatest[OPERATIONS] = {factors, factors, factors, factors, products, vectors, values};
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
         for (int operation = 0; operation < OPERATIONS; operation++) {
-            const int64_t to = operation == COMPACT_MATMUL ? greatest_of_products[t] : greatest[t];
+            const int64_t to = greatest[operation][t];
             const bool has_n = operation == COMPACT_SOLVE || operation == COMPACT_MATMUL;
             const enum compact_operation which = (enum compact_operation)operation;
             for (int64_t m = 0; m <= to + 1; m++)
-                assert_true(compact_applies(&(struct compact){which, fixture_types[t], m, to, to}) ==
-                            (m >= 1 && m <= to));
-            assert_true(compact_applies(&(struct compact){which, fixture_types[t], 1, to + 1, 1}) == !has_n);
-            assert_true(compact_applies(&(struct compact){which, fixture_types[t], 1, 1, to + 1}) ==
-                        (operation != COMPACT_MATMUL));
-            assert_false(compact_applies(&(struct compact){which, SHEAF_I32, 3, 3, 3}));
+                assert_true(applies(which, fixture_types[t], m, to, to) == (m >= 1 && m <= to));
+            assert_true(applies(which, fixture_types[t], 1, to + 1, 1) == !has_n);
+            assert_true(applies(which, fixture_types[t], 1, 1, to + 1) == (operation != COMPACT_MATMUL));
+            assert_false(applies(which, SHEAF_I32, 3, 3, 3));
         }
 }
 
@@ -238,10 +313,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_instruction_set_gives_the_same_bits),
-        cmocka_unit_test(failures_are_those_of_lapack),
-        cmocka_unit_test(of_equal_pivots_the_first_is_taken),
-        cmocka_unit_test(small_matrices_are_taken_on),
+        cmocka_unit_test(every_instruction_set_gives_the_same_bits), cmocka_unit_test(failures_are_those_of_lapack),
+        cmocka_unit_test(what_does_not_converge_fails_by_itself),    cmocka_unit_test(values_do_not_depend_on_vectors),
+        cmocka_unit_test(of_equal_pivots_the_first_is_taken),        cmocka_unit_test(small_matrices_are_taken_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,8 +67,9 @@ is_decomposition(const struct fixture *fixture, int64_t task)
     return orthonormal && right && values_ascend(fixture, task);
 }
 
-/* Around 25, up to where LAPACK's divide and conquer does not divide, and beyond the blocks of its reduction. */
-static const int64_t sizes[] = {1, 2, 3, 7, 25, 26, 33, 64, 65, 130};
+/* Small ones, and those around where they go to LAPACK, by type; around 25, up to where LAPACK's divide and conquer does not
+ * divide, and beyond the blocks of its reduction. */
+static const int64_t sizes[] = {1, 2, 3, 7, 12, 13, 16, 17, 20, 21, 24, 25, 26, 32, 33, 64, 65, 130};
 enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
 
 static void
@@ -150,6 +151,86 @@ known_eigenvalues_are_found(void **state)
     }
 }
 
+/* Sorts of matrices, (m,m), lower triangles. */
+enum sort { ZERO, IDENTITY, ONES, SIGNS, WILKINSON, HILBERT, GRADED, ARROW, HOLLOW, SORT_COUNT };
+
+static long double
+element_of_sort(enum sort sort, int64_t m, int64_t i, int64_t j)
+{
+    switch (sort) {
+    case IDENTITY:
+        return i == j ? 1.0L : 0.0L;
+    case ONES: /* one eigenvalue m, the others 0 */
+        return 1.0L;
+    case SIGNS: /* many equal elements, many equal differences on the diagonal */
+        return (i * 7 + j * 3) % 5 < 3 ? 1.0L : -1.0L;
+    case WILKINSON: /* pairs of eigenvalues that nearly agree */
+        return i == j ? fabsl((long double)(2 * i - m + 1)) / 2.0L : i == j + 1 ? 1.0L : 0.0L;
+    case HILBERT:
+        return 1.0L / (long double)(i + j + 1);
+    case GRADED: /* over all that the type can tell apart, and beyond */
+        return powl(10.0L, -20.0L * (long double)(i + j) / (long double)(2 * m)) * (i == j ? 1.0L : 0.5L);
+    case ARROW:
+        return i == j ? 1.0L : j == 0 ? 1e-3L : 0.0L;
+    case HOLLOW: /* a diagonal of zeros: every first rotation is by 45 degrees */
+        return i == j ? 0.0L : 1.0L / (long double)(1 + i - j);
+    default:
+        return 0.0L;
+    }
+}
+
+/* All sorts in one batch, with the real elements times i^(i-j) where they may be complex: the same eigenvalues. */
+static void
+matrices_of_all_sorts_are_decomposed(void **state)
+{
+    static const long double complex phases[] = {1.0L, 1.0L * I, -1.0L, -1.0L * I};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
+        for (int64_t m = 1; m <= 33; m++) {
+            const enum sheaf_type type = fixture_types[t];
+            struct fixture fixture;
+            create(&fixture, "eigh", type, m, SORT_COUNT);
+            for (int sort = 0; sort < SORT_COUNT; sort++)
+                for (int64_t i = 0; i < m; i++)
+                    for (int64_t j = 0; j <= i; j++)
+                        fixture_set(type, fixture.inputs[0] + (size_t)sort * fixture.input_bytes[0], i * m + j,
+                                    element_of_sort((enum sort)sort, m, i, j) *
+                                        (sheaf_type_is_complex(type) ? phases[(i - j) % 4] : 1.0L));
+            fixture_run(&fixture, 0, SORT_COUNT);
+            for (int sort = 0; sort < SORT_COUNT; sort++) {
+                assert_int_equal(fixture.status[sort], SHEAF_TASK_DONE);
+                assert_true(is_decomposition(&fixture, sort));
+            }
+            fixture_destroy(&fixture);
+        }
+}
+
+/* Small diagonal matrices have their own elements as eigenvalues, whatever their sizes, and no vector is turned. */
+static void
+diagonal_matrices_are_only_sorted(void **state)
+{
+    enum { M = 5 };
+    static const long double diagonal[M] = {1e-30L, -3.0L, 7e8L, 0.0L, 5e-30L};
+    static const int64_t sorted[M] = {1, 3, 0, 4, 2};
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
+        struct fixture fixture;
+        create(&fixture, "eigh", fixture_types[t], M, 1);
+        memset(fixture.inputs[0], 0, fixture.input_bytes[0]);
+        for (int64_t i = 0; i < M; i++)
+            fixture_set(fixture_types[t], fixture.inputs[0], i * (M + 1), diagonal[i]);
+        fixture_run(&fixture, 0, 1);
+        for (int64_t j = 0; j < M; j++) {
+            const int64_t from = sorted[j];
+            assert_true(value(&fixture, 0, j) ==
+                        creall(fixture_get(fixture_types[t], fixture.inputs[0], from * (M + 1))));
+            for (int64_t i = 0; i < M; i++)
+                assert_true(fixture_get(fixture_types[t], fixture.outputs[V], i * M + j) == (i == from ? 1.0L : 0.0L));
+        }
+        fixture_destroy(&fixture);
+    }
+}
+
 /* (0 -i; i 0): w = (-1, 1), v[:, 1] a multiple of (1, i); its conjugate belongs to -1. */
 static void
 complex_vectors_are_not_conjugated(void **state)
@@ -167,32 +248,37 @@ complex_vectors_are_not_conjugated(void **state)
     fixture_destroy(&fixture);
 }
 
-/* What stands above the diagonal, and beside it on the imaginary axis, may be anything. */
+/* What stands above the diagonal, and beside it on the imaginary axis, may be anything: large too. */
+static void
+check_what_is_read(const char *kernel, enum sheaf_type type, int64_t m)
+{
+    struct fixture fixture, other;
+    create(&fixture, kernel, type, m, 1);
+    create(&other, kernel, type, m, 1);
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = i + 1; j < m; j++)
+            fixture_set(type, other.inputs[0], i * m + j, (long double)NAN);
+        long double complex diagonal = fixture_get(type, other.inputs[0], i * (m + 1));
+        fixture_set(type, other.inputs[0], i * (m + 1), creall(diagonal) + (i % 2 ? 3e9L * I : 0.0L));
+    }
+    fixture_run(&fixture, 0, 1);
+    fixture_run(&other, 0, 1);
+    assert_int_equal(other.status[0], SHEAF_TASK_DONE);
+    for (int output = 0; output < fixture.problem.output_count; output++)
+        assert_memory_equal(fixture.outputs[output], other.outputs[output], fixture.output_bytes[output]);
+    fixture_destroy(&fixture);
+    fixture_destroy(&other);
+}
+
 static void
 only_the_lower_triangle_is_read(void **state)
 {
-    static const char *const kernels[] = {"eigh", "eigvalsh"};
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int k = 0; k < 2; k++) {
-            enum sheaf_type type = fixture_types[t];
-            struct fixture fixture, other;
-            create(&fixture, kernels[k], type, 40, 1);
-            create(&other, kernels[k], type, 40, 1);
-            for (int64_t i = 0; i < 40; i++) {
-                for (int64_t j = i + 1; j < 40; j++)
-                    fixture_set(type, other.inputs[0], i * 40 + j, (long double)NAN);
-                long double complex diagonal = fixture_get(type, other.inputs[0], i * 41);
-                fixture_set(type, other.inputs[0], i * 41, creall(diagonal) + (i % 2 ? 3.0L * I : 0.0L));
-            }
-            fixture_run(&fixture, 0, 1);
-            fixture_run(&other, 0, 1);
-            assert_int_equal(other.status[0], SHEAF_TASK_DONE);
-            for (int output = 0; output < fixture.problem.output_count; output++)
-                assert_memory_equal(fixture.outputs[output], other.outputs[output], fixture.output_bytes[output]);
-            fixture_destroy(&fixture);
-            fixture_destroy(&other);
-        }
+        check_what_is_read("eigh", fixture_types[t], 9);
+        check_what_is_read("eigh", fixture_types[t], 40);
+        check_what_is_read("eigvalsh", fixture_types[t], 9);
+        check_what_is_read("eigvalsh", fixture_types[t], 40);
     }
 }
 
@@ -396,6 +482,8 @@ main(void)
         cmocka_unit_test(decompositions_are_within_the_bound),
         cmocka_unit_test(the_check_sees_one_wrong_element),
         cmocka_unit_test(known_eigenvalues_are_found),
+        cmocka_unit_test(matrices_of_all_sorts_are_decomposed),
+        cmocka_unit_test(diagonal_matrices_are_only_sorted),
         cmocka_unit_test(complex_vectors_are_not_conjugated),
         cmocka_unit_test(only_the_lower_triangle_is_read),
         cmocka_unit_test(extreme_sizes_are_decomposed),
