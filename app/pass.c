@@ -1,7 +1,7 @@
 #include "pass.h"
-#include "blas.h"
 #include "courier.h"
 #include "node.h"
+#include "threads.h"
 
 #include <string.h>
 
@@ -11,12 +11,9 @@ bind(struct job *job, struct sheaf_error *error)
     enum sheaf_status status = team_bind(job->team, job->place.local_rank, &job->layout, error);
     bool active = job->place.local_rank < job->layout.ranks;
     int width = active && job->kernel->width_kind == SHEAF_WIDTH_BLAS ? job->layout.width : 1;
-    int threads = blas_set_threads(width);
-    if (!status && threads != width)
-        status =
-            sheaf_fail(error, SHEAF_NO_RESOURCES,
-                       "%s: BLAS uses %d threads instead of %d; ask for a narrower --layout, or use another BLAS build",
-                       job->place.host, threads, width);
+    struct sheaf_error why;
+    if (!status && threads_set_blas(width, &why))
+        status = sheaf_fail(error, why.status, "%s: %s", job->place.host, why.text);
     return comm_agree(job->comm, status, error);
 }
 

@@ -3,8 +3,8 @@
 #include "neighbours.h"
 #include "node.h"
 #include "number.h"
+#include "threads.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <hwloc.h>
 #include <hwloc/glibc-sched.h>
@@ -259,22 +259,28 @@ team_describe(const struct team *team, const struct layout *layout, struct audit
     facts->overlapping_ranks = comparison.overlapping;
 }
 
+/** What walks over the threads. */
+struct binding {
+    const struct team *team;
+    hwloc_const_bitmap_t cpus;
+    int failure; /**< errno's number */
+};
+
+static void
+bind_thread(void *argument, pid_t thread)
+{
+    struct binding *binding = argument;
+    if (hwloc_linux_set_tid_cpubind(binding->team->topology, thread, binding->cpus) < 0 && errno != ESRCH)
+        binding->failure = errno; // ESRCH: it has ended meanwhile
+}
+
 /** Bind each thread that the process has now, BLAS's pool among them. @return 0, or errno's number */
 static int
-bind_threads(struct team *team, hwloc_const_bitmap_t cpus)
+bind_threads(const struct team *team, hwloc_const_bitmap_t cpus)
 {
-    DIR *tasks = opendir("/proc/self/task");
-    if (!tasks)
-        return errno;
-    int failure = 0;
-    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
-        int64_t thread;
-        if (number_parse(entry->d_name, &thread, NULL) &&
-            hwloc_linux_set_tid_cpubind(team->topology, (pid_t)thread, cpus) < 0 && errno != ESRCH)
-            failure = errno; // ESRCH: it has ended meanwhile
-    }
-    closedir(tasks);
-    return failure;
+    struct binding binding = {.team = team, .cpus = cpus};
+    int failure = threads_visit(bind_thread, &binding);
+    return failure ? failure : binding.failure;
 }
 
 /** @param[in,out] cpus  those that the process may really use, where these are none of them */

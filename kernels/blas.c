@@ -90,13 +90,23 @@ blas_threading_name(enum blas_threading threading)
     return "sequential";
 }
 
+static int pool; /* 0: the library has what it started with */
+
 int
 blas_set_threads(int threads)
 {
-    /* Below 1 the library would take the number it started with. */
-    if (threads >= 1)
+    if (threads >= 1) { /* below 1 the library would take the number it started with */
+        pool = blas_get_pool();
         openblas_set_num_threads(threads);
+    }
     return openblas_get_num_threads();
+}
+
+int
+blas_get_pool(void)
+{
+    int threads = openblas_get_num_threads();
+    return threads > pool ? threads : pool;
 }
 
 int

@@ -26,11 +26,17 @@ void blas_describe(struct blas_library *library);
 /** @return "sequential", "pthreads" or "OpenMP" */
 const char *blas_threading_name(enum blas_threading threading);
 
-/** Set the number of threads of the next BLAS calls. @return the number that the library now really has */
+/**
+ * Set the number of threads of the next BLAS calls. @return the number that the library now says it uses: whether the system
+ * gave it so many threads, it does not say (app/threads.h sees to that)
+ */
 int blas_set_threads(int threads);
 
 /** @return the number of threads that the library would use now */
 int blas_get_threads(void);
+
+/** @return the most threads that the library was ever to use, its caller's among them: it keeps them when it uses fewer */
+int blas_get_pool(void);
 
 enum { BLAS_SETTINGS_MAX = 2 };
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import unittest
+import uuid
 
 import h5py
 
@@ -162,40 +163,63 @@ class Slurm(AuditTest):
         self.assertRegex(outcome.out, rf"rank 0 @ \S+: CPU {CPUS[0]}[-,]")
 
 
-class Quota(AuditTest):
+class Groups(AuditTest):
     """Needs the right to make a cgroup."""
 
-    def make_group(self, quota):
-        """A cgroup with a quota of CPUs, of version 1 or 2."""
-        period = 100000
-        for top, name, text in (("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", f"{int(quota * period)}"),
-                                ("/sys/fs/cgroup", "cpu.max", f"{int(quota * period)} {period}")):
-            group = pathlib.Path(top) / f"sheaf-test-{self.marker}-{quota}"
+    def make_group(self, controller, *settings):
+        """A cgroup with one of these settings, (file, text): of version 1 or 2."""
+        for top in (f"/sys/fs/cgroup/{controller}", "/sys/fs/cgroup"):
+            group = pathlib.Path(top) / f"sheaf-test-{uuid.uuid4().hex}"
             try:
                 group.mkdir()
             except OSError:
                 continue
             self.addCleanup(group.rmdir)
-            try:
-                (group / name).write_text(text)
-                return group
-            except OSError:
-                continue  # without this controller
-        self.skipTest("may not make a cgroup with a CPU quota")
+            for name, text in settings:
+                try:
+                    (group / name).write_text(text)
+                    return group
+                except OSError:
+                    continue  # of the other version, or without this controller
+        return self.skipTest(f"may not make a cgroup of {controller}")
+
+
+class Quota(Groups):
+    def make_quota(self, cpus):
+        period = 100000
+        quota = int(cpus * period)
+        return self.make_group("cpu", ("cpu.cfs_quota_us", f"{quota}"), ("cpu.max", f"{quota} {period}"))
 
     def test_quota(self):
-        group = self.make_group(1.5)
+        group = self.make_quota(1.5)
         self.audit([], group=group, mended=[rf"the cgroup's CPU quota is 1\.5 of {self.cores} cores: Sheaf uses 1$"])
         self.assertEqual(self.layout, "1x1:1")
         self.audit([], "--layout", "1x1", group=group)
         self.audit([], "--layout", "1x2:1", group=group,
                    warned=[r"wants 2 cores, there is 1 \(the cgroup's CPU quota is 1\.5\)"])
         self.assertIn("cgroup quota of 1.5 CPUs", self.launch([], "info", group=group).out)
-        self.audit([], group=self.make_group(self.cores))
+        self.audit([], group=self.make_quota(self.cores))
 
     def test_less_than_a_core(self):
-        self.audit([], "--layout", "1x1", group=self.make_group(0.5),
+        self.audit([], "--layout", "1x1", group=self.make_quota(0.5),
                    warned=[r"the cgroup's CPU quota is 0\.5 of a core"])
+
+
+class BlasThreads(Groups):
+    def test_more_than_the_build_has(self):
+        greatest = int(re.search(r"BLAS .* up to (\d+) threads", self.launch([], "info").out)[1])
+        outcome = self.launch([], "run", "gram", "random:9x9", "--count", 2, "-o", "out.h5", "--layout",
+                              f"1x{greatest + 1}:{greatest + 1}")
+        self.assertEqual(outcome.code, NO_RESOURCES, str(outcome))
+        self.assertRegex(outcome.err, f"BLAS uses {greatest} threads instead of {greatest + 1}")
+
+    def test_more_than_the_system_makes(self):
+        """OpenBLAS would wait forever for threads that it believes it has."""
+        outcome = self.launch([], "run", "gram", "random:300x300", "--count", 2, "-o", "out.h5", "--layout", "1x16:16",
+                              group=self.make_group("pids", ("pids.max", "16")))
+        self.assertEqual(outcome.code, NO_RESOURCES, str(outcome))
+        self.assertRegex(outcome.err, r"BLAS has \d+ of the 16 threads .* pids\.max")
+        self.assertFalse(self.path("out.h5").exists())
 
 
 class Cpusets(AuditTest):
