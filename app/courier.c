@@ -1,4 +1,5 @@
 #include "courier.h"
+#include "node.h"
 
 /** Messages of other nodes must be polled for: often while they come, then ever more rarely. */
 static const int64_t poll_least_ns = 50 * INT64_C(1000);
@@ -31,13 +32,14 @@ advance(const struct courier_setup *setup, enum closing closing)
     return FINISHED;
 }
 
-void
+int64_t
 courier_attend(const struct courier_setup *setup)
 {
     bool leader = setup->place->local_rank == 0;
     bool polls = leader && setup->place->node_count > 1;
     int64_t poll = poll_least_ns;
     enum closing closing = RUNNING;
+    int64_t committed = 0;
     uint32_t bell = queue_sleep(setup->queue, setup->place->local_rank, 0, 0);
     while (!dispatch_is_over(setup->dispatch)) {
         int64_t nap = heartbeat_ns;
@@ -45,6 +47,8 @@ courier_attend(const struct courier_setup *setup)
         engine_attend(setup->engine);
         if (leader)
             closing = advance(setup, closing);
+        if (committed == 0 && closing != RUNNING)
+            committed = node_nanoseconds();
         if (setup->progress) {
             struct queue_totals totals;
             dispatch_totals(setup->dispatch, &totals);
@@ -57,4 +61,5 @@ courier_attend(const struct courier_setup *setup)
         }
         bell = queue_sleep(setup->queue, setup->place->local_rank, bell, nap);
     }
+    return committed;
 }

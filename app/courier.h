@@ -17,7 +17,10 @@ struct courier_setup {
     struct progress *progress; /**< root only; NULL elsewhere */
 };
 
-/** Attend to a started engine until the run is over for this rank. Makes no blocking MPI call. */
-void courier_attend(const struct courier_setup *setup);
+/**
+ * Attend to a started engine until the run is over for this rank. Makes no blocking MPI call.
+ * @return when all chunks were committed, as a leader knew (the root: when other nodes had also synced), CLOCK_MONOTONIC nanoseconds
+ */
+int64_t courier_attend(const struct courier_setup *setup);
 
 #endif

@@ -270,8 +270,8 @@ static bool
 wants_span(struct dispatch *d)
 {
     struct queue *queue = d->setup.queue;
-    return !d->asked && !atomic_load(&queue->closed) && !queue_is_stopped(queue) && has_free_cell(queue) &&
-           runs_low(queue);
+    return d->setup.node_workers > 0 && !d->asked && !atomic_load(&queue->closed) && !queue_is_stopped(queue) &&
+           has_free_cell(queue) && runs_low(queue);
 }
 
 static bool

@@ -22,6 +22,14 @@ shared_input_bytes(const struct job_map *map)
     return bytes;
 }
 
+/** Bytes that the results will take of this node's memory. Scratch takes up to half of what there is. */
+static int64_t
+results_memory(const struct job *job, int64_t available)
+{
+    int64_t bytes = job->plan->output_bytes;
+    return job->command->scratch && bytes > available / 2 ? available / 2 : bytes;
+}
+
 /** Settle how many bytes this node's ranks may use for their rings; called by its leader before anything is reserved. */
 static enum sheaf_status
 survey_memory(struct job *job, struct sheaf_error *error)
@@ -30,7 +38,7 @@ survey_memory(struct job *job, struct sheaf_error *error)
     if (memory == 0) {
         int64_t available = node_memory_available();
         if (job->place.node == 0 && job->map.results_in_memory)
-            available -= job->plan->output_bytes;
+            available -= results_memory(job, available);
         memory = (int64_t)(memory_share * (double)available);
     }
     int64_t shared = shared_input_bytes(&job->map);
@@ -126,15 +134,20 @@ settle_layout(struct job *job, struct sheaf_error *error)
     bool wide = job->layout.width > 1;
     comm_broadcast(job->comm, &wide, sizeof wide);
     job->layout.width = wide ? job->layout.threads : 1;
-    if (job->place.local_rank == 0 && !status)
-        status = survey_memory(job, error);
+    status = comm_agree(job->comm, status, error);
+    return status ? status : job_settle_memory(job, error);
+}
+
+enum sheaf_status
+job_settle_memory(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = job->place.local_rank == 0 ? survey_memory(job, error) : SHEAF_OK;
     comm_broadcast_node(job->comm, &job->node_memory, sizeof job->node_memory);
     return comm_agree(job->comm, status, error);
 }
 
-/** Judge what this node offers and what the layout wants of it. Under --strict warnings refuse the job, at all ranks alike. */
-static enum sheaf_status
-audit(struct job *job, struct sheaf_error *error)
+enum sheaf_status
+job_audit(struct job *job, struct sheaf_error *error)
 {
     struct audit_facts facts;
     team_describe(job->team, &job->layout, &facts);
@@ -181,8 +194,8 @@ share_sets(struct job *job, void *members[SHEAF_OPERANDS_MAX], struct sheaf_erro
     return status;
 }
 
-static enum sheaf_status
-open_operands(struct job *job, struct sheaf_error *error)
+enum sheaf_status
+job_open_operands(struct job *job, struct sheaf_error *error)
 {
     void *members[SHEAF_OPERANDS_MAX] = {NULL};
     enum sheaf_status status = share_sets(job, members, error);
@@ -210,8 +223,8 @@ conclude(struct job *job, struct sheaf_error *error)
     return comm_agree(job->comm, status, error);
 }
 
-static void
-clean_up(struct job *job)
+void
+job_end(struct job *job)
 {
     pass_close(job);
     if (job->place.rank == 0 && !job->settled)
@@ -226,12 +239,13 @@ clean_up(struct job *job)
     free(job->plan_memory);
     team_destroy(job->team);
     free(job->host_rows);
+    free(job);
 }
 
 static enum sheaf_status
 perform(struct job *job, struct sheaf_error *error)
 {
-    enum sheaf_status status = open_operands(job, error);
+    enum sheaf_status status = job_open_operands(job, error);
     if (!status)
         status = pass_open(job, error);
     if (!status)
@@ -258,28 +272,34 @@ rehearse(struct job *job, struct sheaf_error *error)
 }
 
 enum sheaf_status
-job_run(const struct job_command *command, const struct options *options, struct comm *comm, struct sheaf_error *error)
+job_begin(const struct job_command *command, const struct options *options, struct comm *comm, struct job **out,
+          struct sheaf_error *error)
 {
     struct job *job = calloc(1, sizeof *job);
     if (!job)
         comm_abort(comm, SHEAF_NO_RESOURCES);
+    *out = job;
     job->command = command;
     job->options = options;
     job->comm = comm;
     job->place = *comm_place(comm);
     job->started_ns = job->place.started_ns;
     job->started = node_wall_seconds() - 1e-9 * (double)(node_nanoseconds() - job->started_ns);
-
     enum sheaf_status status = team_survey(job->comm, &job->team, error);
-    if (!status)
-        status = prepare(job, error);
+    return status ? status : prepare(job, error);
+}
+
+enum sheaf_status
+job_run(const struct job_command *command, const struct options *options, struct comm *comm, struct sheaf_error *error)
+{
+    struct job *job;
+    enum sheaf_status status = job_begin(command, options, comm, &job, error);
     if (!status)
         status = settle_layout(job, error);
     if (!status)
-        status = audit(job, error);
+        status = job_audit(job, error);
     if (!status)
         status = options->dry_run ? rehearse(job, error) : perform(job, error);
-    clean_up(job);
-    free(job);
+    job_end(job);
     return status;
 }

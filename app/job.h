@@ -51,6 +51,8 @@ struct job_command {
     const struct sheaf_kernel *(*kernel)(const struct job_map *map);
     /** The output's path in the options. */
     const char *(*output)(const struct options *options);
+    /** Its results are for nobody: they take no room until they are written, and have no name. */
+    bool scratch;
 };
 
 /**
@@ -59,6 +61,25 @@ struct job_command {
  */
 enum sheaf_status job_run(const struct job_command *command, const struct options *options, struct comm *comm,
                           struct sheaf_error *error);
+
+/**
+ * What job_run does first, for commands that do something else then: look at the node, settle map and plan. Collective.
+ * @param[out] job  job_end frees it, also after a failure
+ */
+enum sheaf_status job_begin(const struct job_command *command, const struct options *options, struct comm *comm,
+                            struct job **job, struct sheaf_error *error);
+
+/** Settle how many bytes this node's ranks may use together: node_memory. Collective. */
+enum sheaf_status job_settle_memory(struct job *job, struct sheaf_error *error);
+
+/** Judge what this node offers and what job->layout wants of it. Under --strict warnings refuse the job, at all ranks alike. Collective. */
+enum sheaf_status job_audit(struct job *job, struct sheaf_error *error);
+
+/** Attach to all operands, and read those that all tasks share. Collective. */
+enum sheaf_status job_open_operands(struct job *job, struct sheaf_error *error);
+
+/** Free all of it; what is not settled of the results is removed. */
+void job_end(struct job *job);
 
 /** A rank's part of a job, for results.c and summary.c. */
 struct job {
@@ -91,7 +112,9 @@ struct job {
     struct store_settlement settlement;
     int64_t started_ns;         /**< end of MPI's start */
     double started;             /**< the same, seconds since 1970 */
-    double work_seconds;        /**< from the first task to the last commit */
+    bool quiet;                 /**< passes show no progress */
+    double work_seconds;        /**< from the first task to the end of the last sync */
+    double commit_seconds;      /**< root: from the first task to the last commit */
     struct queue_totals totals; /**< root, after the end */
 };
 

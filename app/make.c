@@ -152,6 +152,6 @@ output_path(const struct options *options)
 enum sheaf_status
 make_command(const struct options *options, struct comm *comm, struct sheaf_error *error)
 {
-    static const struct job_command command = {"sheaf make", prepare, map_kernel, output_path};
+    static const struct job_command command = {"sheaf make", prepare, map_kernel, output_path, false};
     return job_run(&command, options, comm, error);
 }

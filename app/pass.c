@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-static enum sheaf_status
-bind(struct job *job, struct sheaf_error *error)
+enum sheaf_status
+pass_bind(struct job *job, struct sheaf_error *error)
 {
     enum sheaf_status status = team_bind(job->team, job->place.local_rank, &job->layout, error);
     bool active = job->place.local_rank < job->layout.ranks;
@@ -54,9 +54,9 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .on_root_node = job->place.node == 0,
                                  .node_cpus = team_node_cpus(job->team, &job->node_cpus) ? &job->node_cpus : NULL,
                                  .check_finite = job->options->check_finite,
-                                 .settles_results = job->place.rank == 0,
+                                 .settles_results = job->place.rank == 0 && !job->command->scratch,
                                  .results_in_memory = job->map.results_in_memory,
-                                 .memory_bytes = job->node_memory / job->layout.ranks};
+                                 .memory_bytes = job->layout.ranks > 0 ? job->node_memory / job->layout.ranks : 0};
     enum sheaf_status status = comm_agree(job->comm, engine_create(&setup, &job->engine, error), error);
     if (status)
         return status;
@@ -79,16 +79,18 @@ pass_run(struct job *job, struct sheaf_error *error)
     if (status)
         return status;
     struct progress progress;
+    bool shown = root && !job->quiet;
     int64_t start = node_nanoseconds();
-    if (root)
+    if (shown)
         progress_start(&progress, (enum options_progress)job->options->progress, stderr, job->plan->tasks,
                        job->plan->flops, plan_seconds(job->plan));
     engine_start(job->engine, job->store, job->run.number, job->host_row);
-    struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, root ? &progress : NULL};
-    courier_attend(&courier);
+    struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, shown ? &progress : NULL};
+    job->commit_seconds = 1e-9 * (double)(courier_attend(&courier) - start);
     job->work_seconds = 1e-9 * (double)(node_nanoseconds() - start);
-    if (root) {
+    if (shown)
         progress_end(&progress);
+    if (root) {
         dispatch_totals(job->dispatch, &job->totals);
         job->settled = engine_settlement(job->engine, &job->settlement);
     }
@@ -100,7 +102,7 @@ pass_run(struct job *job, struct sheaf_error *error)
 enum sheaf_status
 pass_open(struct job *job, struct sheaf_error *error)
 {
-    enum sheaf_status status = bind(job, error);
+    enum sheaf_status status = pass_bind(job, error);
     if (!status)
         status = make_queue(job, error);
     if (!status && job->plan->chunks > 0)

@@ -8,15 +8,18 @@
 
 #include "job.h"
 
+/** Bind every rank by job->layout, and check how many threads BLAS then has; a layout of 0 ranks parks a whole node. Collective. */
+enum sheaf_status pass_bind(struct job *job, struct sheaf_error *error);
+
 /**
- * Bind every rank by job->layout, check how many threads BLAS then has, make queue and engine. Collective. The plan and the
+ * Bind as pass_bind does, make queue and engine. Collective. The plan and the
  * operands' sources are there; whatever fails, pass_close frees.
  */
 enum sheaf_status pass_open(struct job *job, struct sheaf_error *error);
 
 /**
  * Carry the plan out; the results file is open. Collective, but for its outcome, which is of this rank's node.
- * Sets work_seconds, and at the root totals and settlement. The engine has ended, the dispatch is left for its totals.
+ * Sets work_seconds, and at the root commit_seconds, totals and settlement. The engine has ended, the dispatch is left for its totals.
  */
 enum sheaf_status pass_run(struct job *job, struct sheaf_error *error);
 

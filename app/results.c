@@ -111,7 +111,8 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
     if (plan->class_count > 0)
         parameters_format(job->kernel, &plan->classes[0].problem, holder->parameters, sizeof holder->parameters);
     spec->path = job->command->output(job->options);
-    spec->overwrite = job->options->overwrite;
+    spec->overwrite = job->options->overwrite || job->command->scratch;
+    spec->scratch = job->command->scratch;
     spec->program = job->command->program;
     spec->kernel = job->kernel->name;
     spec->signature = job->kernel->signature;
@@ -184,17 +185,27 @@ results_unlock(struct job *job)
     job->lock = NULL;
 }
 
+enum sheaf_status
+results_claim(struct job *job, const char *output, int64_t bytes, struct sheaf_error *error)
+{
+    enum sheaf_status status =
+        store_check_target(output, true, bytes, job->map.operands, job->map.operand_count, error);
+    if (!status)
+        status = check_members(job, output, error);
+    if (!status && !job->options->dry_run)
+        status = take_lock(job, output, error);
+    return status;
+}
+
 /** What is wrong with the target itself is said first, then who else writes it, then whether it is there already. */
 static enum sheaf_status
 check_target(struct job *job, const char *output, int64_t bytes, struct sheaf_error *error)
 {
     const struct source_map *operands = job->map.operands;
     int count = job->map.operand_count;
-    enum sheaf_status status = store_check_target(output, true, bytes, operands, count, error);
-    if (!status)
-        status = check_members(job, output, error);
-    if (!status && !job->options->dry_run)
-        status = take_lock(job, output, error);
+    if (job->command->scratch)
+        return store_check_target(output, true, 0, operands, count, error);
+    enum sheaf_status status = results_claim(job, output, bytes, error);
     return status ? status : store_check_target(output, job->options->overwrite, bytes, operands, count, error);
 }
 
@@ -216,7 +227,7 @@ results_check(struct job *job, struct sheaf_error *error)
         return status;
     job->map.results_in_memory = lies_in_memory(output);
     int64_t available = node_memory_available();
-    if (job->map.results_in_memory && bytes > available)
+    if (job->map.results_in_memory && !job->command->scratch && bytes > available)
         return sheaf_fail(error, SHEAF_NO_RESOURCES,
                           "%s: needs %.3f GB in a memory file system, %.3f GB of memory are free; write to a disk",
                           output, 1e-9 * (double)bytes, 1e-9 * (double)available);

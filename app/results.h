@@ -9,11 +9,17 @@
 
 /**
  * Root: refuse what can be refused before anything is created: the target, room on its file system, and in memory where
- * it lies there. Takes the lock of the results file, before it looks whether that exists. Needs the plan. Notes in the map whether results lie in memory. Without a target (a dry run) little is checked.
+ * it lies there. Takes the lock of the results file, before it looks whether that exists. Of scratch only the directory is checked. Needs the plan. Notes in the map whether results lie in memory. Without a target (a dry run) little is checked.
  */
 enum sheaf_status results_check(struct job *job, struct sheaf_error *error);
 
-/** Root: give up the lock that results_check took. */
+/**
+ * Root: a file that will be written is a possible target, none of the inputs, and from here on this job's alone: it is locked.
+ * @param[in] bytes  that it needs
+ */
+enum sheaf_status results_claim(struct job *job, const char *output, int64_t bytes, struct sheaf_error *error);
+
+/** Root: give up the lock that results_claim took. */
 void results_unlock(struct job *job);
 
 /** Build the file at the root, attach to it on all ranks, enter hosts and run. Collective. */

@@ -287,10 +287,9 @@ enter_output(const struct sheaf_kernel *kernel, int output, const struct job_tas
         to->grouped = !sheaf_shape_equal(&tasks->requests[i].problem.outputs[output].shape, &first->shape);
 }
 
-/** An operand without leading axes of its own stands for every task; a single entry is every task's too. */
-static enum sheaf_status
-prepare(const struct options *options, struct job_map *map, struct set **sets, struct job_tasks *tasks,
-        struct sheaf_error *error)
+enum sheaf_status
+run_prepare(const struct options *options, struct job_map *map, struct set **sets, struct job_tasks *tasks,
+            struct sheaf_error *error)
 {
     const struct sheaf_kernel *kernel;
     struct plan_request all = {.tasks = 0};
@@ -298,7 +297,7 @@ prepare(const struct options *options, struct job_map *map, struct set **sets, s
         return sheaf_fail(error, SHEAF_USAGE,
                           "which kernel? sheaf run KERNEL OPERAND... -o OUT.h5 (sheaf info lists kernels)");
     enum sheaf_status status = find_kernel(options->operands[0], &kernel, error);
-    if (!status && !options->output && !options->dry_run)
+    if (!status && options->command == COMMAND_RUN && !options->output && !options->dry_run)
         status = sheaf_fail(error, SHEAF_USAGE, "where to? give the results file with -o OUT.h5");
     if (!status)
         status = select_outputs(kernel, options->outputs, all.omitted, error);
@@ -320,10 +319,17 @@ prepare(const struct options *options, struct job_map *map, struct set **sets, s
     return SHEAF_OK;
 }
 
-static const struct sheaf_kernel *
-map_kernel(const struct job_map *map)
+const struct sheaf_kernel *
+run_kernel(const struct job_map *map)
 {
     return plugin_find_kernel(map->kernel);
+}
+
+enum sheaf_status
+run_allow(const struct options *options, struct comm *comm, struct sheaf_error *error)
+{
+    source_allow(options->allow_external, options->allow_filters);
+    return options->plugin ? comm_agree(comm, plugin_load(options->plugin, error), error) : SHEAF_OK;
 }
 
 static const char *
@@ -335,12 +341,7 @@ output_path(const struct options *options)
 enum sheaf_status
 run_command(const struct options *options, struct comm *comm, struct sheaf_error *error)
 {
-    static const struct job_command command = {"sheaf run", prepare, map_kernel, output_path};
-    if (options->plugin) {
-        enum sheaf_status status = comm_agree(comm, plugin_load(options->plugin, error), error);
-        if (status)
-            return status;
-    }
-    source_allow(options->allow_external, options->allow_filters);
-    return job_run(&command, options, comm, error);
+    static const struct job_command command = {"sheaf run", run_prepare, run_kernel, output_path, false};
+    enum sheaf_status status = run_allow(options, comm, error);
+    return status ? status : job_run(&command, options, comm, error);
 }

@@ -38,6 +38,7 @@ struct store_class {
 struct store_spec {
     const char *path;
     bool overwrite;
+    bool scratch;        /**< will never be settled: nobody asks whether there is room for all of it */
     const char *program; /**< "sheaf run" */
     const char *kernel, *signature, *parameters, *version;
     int argument_count;

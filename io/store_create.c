@@ -401,7 +401,8 @@ store_build(const struct store_spec *spec, struct store_map *map, struct store_p
     if (status == SHEAF_OK)
         status = store_size(spec, &bytes, error);
     if (status == SHEAF_OK)
-        status = store_check_target(spec->path, spec->overwrite, bytes, spec->operands, spec->operand_count, error);
+        status = store_check_target(spec->path, spec->overwrite, spec->scratch ? 0 : bytes, spec->operands,
+                                    spec->operand_count, error);
     if (status != SHEAF_OK)
         return status;
     map->tasks = spec->tasks;
