@@ -1,5 +1,7 @@
 #include "masks.h"
 
+#include <stdlib.h>
+
 int
 masks_count_cores(hwloc_topology_t topology, hwloc_const_bitmap_t cpus)
 {
@@ -72,6 +74,83 @@ leave_taken(hwloc_topology_t topology, hwloc_const_bitmap_t from, hwloc_const_bi
         hwloc_bitmap_copy(offered, from);
 }
 
+// ---- ranks in the parts of a machine ----
+
+/** A part of the machine that ranks are kept within: a NUMA node or a package. */
+struct part {
+    hwloc_bitmap_t cpus; /**< of it, that are offered */
+    int fits;            /**< ranks that find room there */
+    int ranks;           /**< that are put there */
+};
+
+/** The offered CPUs of each object of a type; memory nodes that share their CPUs, or have none, make one or none. @return count */
+static int
+list_parts(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_const_bitmap_t offered, int threads,
+           struct part *parts)
+{
+    int count = 0;
+    hwloc_bitmap_t left = hwloc_bitmap_dup(offered);
+    for (hwloc_obj_t object = NULL; (object = hwloc_get_next_obj_by_type(topology, type, object)) != NULL;) {
+        if (!hwloc_bitmap_intersects(object->cpuset, left))
+            continue;
+        struct part *part = &parts[count++];
+        part->cpus = hwloc_bitmap_alloc();
+        hwloc_bitmap_and(part->cpus, object->cpuset, left);
+        hwloc_bitmap_andnot(left, left, object->cpuset);
+        part->fits = masks_count_cores(topology, part->cpus) / threads;
+        part->ranks = 0;
+    }
+    hwloc_bitmap_free(left);
+    return count;
+}
+
+/** Put each rank where the most room is: all parts lend their caches and their memory's bandwidth. @return whether all fit */
+static bool
+fill_parts(struct part *parts, int count, int ranks)
+{
+    for (int rank = 0; rank < ranks; rank++) {
+        struct part *widest = NULL;
+        for (int i = 0; i < count; i++)
+            if (parts[i].fits > parts[i].ranks &&
+                (!widest || parts[i].fits - parts[i].ranks > widest->fits - widest->ranks))
+                widest = &parts[i];
+        if (!widest)
+            return false;
+        widest->ranks++;
+    }
+    return true;
+}
+
+/** Keep every rank within one object of this type. @return false: they do not fit so, or there is but one; nothing is numbered */
+static bool
+number_within(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_const_bitmap_t offered, int ranks, int threads,
+              hwloc_bitmap_t *cores)
+{
+    int objects = hwloc_get_nbobjs_by_type(topology, type);
+    struct part *parts = objects > 0 ? calloc((size_t)objects, sizeof *parts) : NULL;
+    int count = parts ? list_parts(topology, type, offered, threads, parts) : 0;
+    bool fit = count > 1 && fill_parts(parts, count, ranks);
+    int core = 0;
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; fit && j < parts[i].ranks * threads; j++)
+            masks_select_cores(topology, parts[i].cpus, j, 1, cores[core++]);
+        hwloc_bitmap_free(parts[i].cpus);
+    }
+    free(parts);
+    return fit;
+}
+
+/** Number the offered cores for ranks, each within the smallest part of the machine that holds it whole. */
+static void
+number_cores(hwloc_topology_t topology, hwloc_const_bitmap_t offered, int ranks, int threads, hwloc_bitmap_t *cores)
+{
+    if (number_within(topology, HWLOC_OBJ_NUMANODE, offered, ranks, threads, cores) ||
+        number_within(topology, HWLOC_OBJ_PACKAGE, offered, ranks, threads, cores))
+        return;
+    for (int i = 0; i < ranks * threads; i++)
+        masks_select_cores(topology, offered, i, 1, cores[i]);
+}
+
 void
 masks_part_cores(hwloc_topology_t topology, const hwloc_bitmap_t *masks, hwloc_const_bitmap_t all,
                  hwloc_const_bitmap_t taken, int ranks, int threads, hwloc_bitmap_t *cores)
@@ -80,10 +159,13 @@ masks_part_cores(hwloc_topology_t topology, const hwloc_bitmap_t *masks, hwloc_c
     masks_compare(topology, masks, ranks, threads, &comparison);
     bool parted = comparison.disjoint && comparison.narrow == 0;
     hwloc_bitmap_t offered = hwloc_bitmap_alloc();
-    for (int rank = 0; rank < ranks; rank++) {
-        leave_taken(topology, parted ? masks[rank] : all, taken, (parted ? 1 : ranks) * threads, offered);
-        for (int i = 0; i < threads; i++)
-            masks_select_cores(topology, offered, parted ? i : rank * threads + i, 1, cores[rank * threads + i]);
+    for (int rank = 0; parted && rank < ranks; rank++) {
+        leave_taken(topology, masks[rank], taken, threads, offered);
+        number_cores(topology, offered, 1, threads, cores + rank * threads);
+    }
+    if (!parted) {
+        leave_taken(topology, all, taken, ranks * threads, offered);
+        number_cores(topology, offered, ranks, threads, cores);
     }
     hwloc_bitmap_free(offered);
 }

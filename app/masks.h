@@ -34,7 +34,9 @@ void masks_compare(hwloc_topology_t topology, const hwloc_bitmap_t *masks, int r
 /**
  * Part the node's cores among the ranks of a layout: core r*T + t is rank r's t-th. They are those that the rank was started on,
  * where the launcher has parted them well already, else of all that the ranks have together. Not those that are taken, as long
- * as there are enough others.
+ * as there are enough others. A rank's cores are of one NUMA node where all ranks can be kept so, else of one package, so that
+ * memory which it touches first is near all of its threads; ranks are spread evenly over these parts of the machine, those of
+ * a part with numbers that follow each other.
  * @param[in]  masks  of the ranks that compute, at most as many as the layout has
  * @param[in]  all    CPUs of all ranks of the node, those that do not compute too
  * @param[in]  taken  CPUs of cores that other programs cannot leave

@@ -1,9 +1,11 @@
 #include "blas.h"
 #include "engine_fixture.h"
+#include "engine_parts.h"
 #include "list.h"
 
 #include <float.h>
 #include <math.h>
+#include <sys/mman.h>
 
 enum { TASKS = 1500, N = 10 };
 
@@ -323,6 +325,32 @@ a_commit_that_cannot_be_written_stops_the_root(void **state)
     fixture_destroy(&fixture);
 }
 
+/* The system gives memory a page near the core that touches it first: that must not be the main thread's. */
+static void
+expect_untouched(void *memory, int64_t bytes)
+{
+    enum { PAGES = 64 };
+    unsigned char present[PAGES];
+    int64_t pages = bytes / sysconf(_SC_PAGESIZE);
+    assert_true(pages > 0 && pages <= PAGES);
+    assert_int_equal(mincore(memory, (size_t)bytes, present), 0);
+    for (int64_t i = 0; i < pages; i++)
+        assert_int_equal(present[i] & 1, 0);
+}
+
+static void
+buffers_are_left_to_who_uses_them(void **state)
+{
+    struct engine engine = {.size = {.slots = 3, .slot_bytes = 65536, .workers = 2, .workspace_bytes = 8192}};
+    (void)state;
+    assert_int_equal(ring_allocate(&engine, &error), SHEAF_OK);
+    for (int i = 0; i < engine.size.slots; i++)
+        expect_untouched(engine.slots[i].memory, engine.size.slot_bytes);
+    for (int i = 0; i < engine.size.workers; i++)
+        expect_untouched(engine.workers[i].workspace, engine.size.workspace_bytes);
+    ring_free(&engine);
+}
+
 static int
 enter_with_dataset(void **state)
 {
@@ -350,6 +378,7 @@ main(void)
         cmocka_unit_test(commits_of_another_node_are_written_by_the_root),
         cmocka_unit_test(a_full_outbox_holds_up_and_loses_nothing),
         cmocka_unit_test(a_commit_that_cannot_be_written_stops_the_root),
+        cmocka_unit_test(buffers_are_left_to_who_uses_them),
     };
     alarm(100); /* nothing here may wait for ever */
     return cmocka_run_group_tests(tests, enter_with_dataset, test_leave_directory);

@@ -133,16 +133,24 @@ masks_are_compared(void **state)
     expect_compared(MASKS("0", "1"), 1, shared); // siblings: two CPUs, and one core
 }
 
-/* @param[in] expected  CPUs of each core that a layout of these ranks and threads numbers, ends with NULL */
+/*
+ * @param[in] texts     of the ranks' masks, ends with NULL; further ranks that compute have the last one's
+ * @param[in] expected  CPUs of each core that a layout of these ranks and threads numbers, ends with NULL
+ */
 static void
-expect_parted(const char *const *texts, const char *taken_text, int ranks, int threads, const char *const *expected)
+expect_parted_on(const char *machine, const char *const *texts, const char *taken_text, int ranks, int threads,
+                 const char *const *expected)
 {
-    enum { MOST = 8 };
-    hwloc_topology_t topology = make_topology(smt_node);
+    enum { MOST = 16 };
+    hwloc_topology_t topology = make_topology(machine);
     hwloc_bitmap_t masks[MOST], cores[MOST], all = hwloc_bitmap_alloc(), taken = make_mask(taken_text);
-    for (int i = 0; texts[i]; i++) {
-        masks[i] = make_mask(texts[i]);
-        hwloc_bitmap_or(all, all, masks[i]);
+    int present = 0;
+    int given = 0;
+    while (texts[given])
+        given++;
+    for (; present < ranks || present < given; present++) {
+        masks[present] = make_mask(texts[present < given ? present : given - 1]);
+        hwloc_bitmap_or(all, all, masks[present]);
     }
     for (int i = 0; i < ranks * threads; i++)
         cores[i] = hwloc_bitmap_alloc();
@@ -154,11 +162,17 @@ expect_parted(const char *const *texts, const char *taken_text, int ranks, int t
         hwloc_bitmap_free(cores[i]);
     }
     assert_null(expected[ranks * threads]);
-    for (int i = 0; texts[i]; i++)
+    for (int i = 0; i < present; i++)
         hwloc_bitmap_free(masks[i]);
     hwloc_bitmap_free(all);
     hwloc_bitmap_free(taken);
     hwloc_topology_destroy(topology);
+}
+
+static void
+expect_parted(const char *const *texts, const char *taken, int ranks, int threads, const char *const *expected)
+{
+    expect_parted_on("core:8 pu:2", texts, taken, ranks, threads, expected);
 }
 
 static void
@@ -184,6 +198,35 @@ cores_are_parted_among_ranks(void **state)
     expect_parted(MASKS("0-3", "4-7"), "0-1,4-7", 2, 1, MASKS("2-3", "4-5"));
 }
 
+/* Memory is where the thread that touches it first runs: a rank's threads are to be on one NUMA node. */
+static void
+ranks_are_kept_within_numa_nodes(void **state)
+{
+    static const char numa[] = "pack:2 numa:2 core:3 pu:1", sockets[] = "pack:2 core:4 pu:2";
+    (void)state;
+    /* Four nodes of three cores. Two ranks of two: a node each, and they share no package's memory. */
+    expect_parted_on(numa, MASKS("0-11"), "", 4, 2, MASKS("0", "1", "3", "4", "6", "7", "9", "10"));
+    expect_parted_on(numa, MASKS("0-11"), "", 2, 3, MASKS("0", "1", "2", "3", "4", "5"));
+    expect_parted_on(numa, MASKS("0-11"), "", 1, 1, MASKS("0"));
+    /* two ranks for some nodes, one for the others; those of a node have numbers beside each other */
+    expect_parted_on(numa, MASKS("0-11"), "", 6, 1, MASKS("0", "1", "3", "4", "6", "9"));
+    /* too wide for a node: a package each; for a package: as they come */
+    expect_parted_on(numa, MASKS("0-11"), "", 2, 5, MASKS("0", "1", "2", "3", "4", "6", "7", "8", "9", "10"));
+    expect_parted_on(numa, MASKS("0-11"), "", 1, 8, MASKS("0", "1", "2", "3", "4", "5", "6", "7"));
+    /* as many nodes have room as there are ranks, but for one: nobody is kept in */
+    expect_parted_on(numa, MASKS("0-8"), "", 4, 2, MASKS("0", "1", "2", "3", "4", "5", "6", "7"));
+    /* holes: the first node has one core only, the third two */
+    expect_parted_on(numa, MASKS("2-6,8-9"), "", 2, 2, MASKS("3", "4", "6", "8"));
+    expect_parted_on(numa, MASKS("2-6,8-9"), "", 1, 3, MASKS("3", "4", "5"));
+    /* within the cores that the launcher gave each, and beside what is taken */
+    expect_parted_on(numa, MASKS("2-5", "6-11"), "", 2, 2, MASKS("3", "4", "6", "7"));
+    expect_parted_on(numa, MASKS("0-11"), "0-1", 1, 2, MASKS("3", "4"));
+    /* siblings go with their core */
+    expect_parted_on(sockets, MASKS("0-15", "0-15"), "", 2, 3, MASKS("0-1", "2-3", "4-5", "8-9", "10-11", "12-13"));
+    /* fast and slow memory beside the same cores is one node of cores; memory without cores is none */
+    expect_parted_on("pack:2 [numa] [numa] core:2 pu:1", MASKS("0-3"), "", 2, 1, MASKS("0", "2"));
+}
+
 int
 main(void)
 {
@@ -193,6 +236,7 @@ main(void)
         cmocka_unit_test(selected_cores_are_whole_disjoint_and_offered),
         cmocka_unit_test(masks_are_compared),
         cmocka_unit_test(cores_are_parted_among_ranks),
+        cmocka_unit_test(ranks_are_kept_within_numa_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
