@@ -68,7 +68,7 @@ enum {
 };
 
 /** A makespan that is less by no more than this is no reason for more cores. */
-static const double nearly = 0.01;
+static const double nearly = 0.001;
 
 /** What is to be handed out: the head, and chunks like it behind it. */
 struct tail {
@@ -232,20 +232,26 @@ occupy(double *free, int cores, int width, double finish)
         free[at + i] = finish;
 }
 
+/** How wide the chunks behind the head may be: as `most`, or as so many times their share of the cores where that is more. */
+struct limit {
+    int most;
+    double share;
+};
+
 /**
- * When the chunks behind the head end, at best, where each takes the width up to `share` times its share of the cores by which
- * it ends first, until the rest goes in waves.
+ * When the chunks behind the head end, at best, where each takes the width within the limit by which it ends first, until the
+ * rest goes in waves.
  */
 static double
-hand_out(const struct tail *tail, const double *start, double share)
+hand_out(const struct tail *tail, const double *start, struct limit limit)
 {
     double free[POLICY_CORES_MAX], best = INFINITY;
     int cores = tail->cores;
     memcpy(free, start, (size_t)cores * sizeof *free);
     for (int chunk = 0; chunk < tail->behind; chunk++) {
         best = fmin(best, free[cores - 1] + tail->waves[chunk]);
-        double own_share = share * cores / (tail->behind - chunk);
-        int most = width_within(tail, (int)fmin(cores, fmax(1, own_share))), width = 1;
+        double share = fmin(cores, limit.share * cores / (tail->behind - chunk));
+        int most = width_within(tail, (int)fmax(limit.most, share)), width = 1;
         double finish = INFINITY;
         for (int i = 0; i <= most; i++) {
             double end = free[tail->widths[i] - 1] + tail->scales[chunk] * tail->times[i];
@@ -263,13 +269,17 @@ hand_out(const struct tail *tail, const double *start, double share)
 static double
 try_width(const struct tail *tail, int place, double start)
 {
-    static const double shares[] = {0, 1, 2, INFINITY};
     double free[POLICY_CORES_MAX], best = INFINITY;
+    int idle = 0, width = tail->widths[place];
     for (int i = 0; i < tail->cores; i++) /* nobody overtakes the head */
         free[i] = fmax(tail->free[i], start);
-    occupy(free, tail->cores, tail->widths[place], start + tail->times[place]);
-    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
-        best = fmin(best, hand_out(tail, free, shares[i]));
+    occupy(free, tail->cores, width, start + tail->times[place]);
+    while (idle < tail->cores && free[idle] <= start)
+        idle++;
+    int share = tail->behind > 0 && idle > tail->behind ? idle / tail->behind : 1;
+    const struct limit limits[] = {{1, 0}, {width, 0}, {share, 0}, {tail->cores, 0}, {1, 1}, {1, 2}};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        best = fmin(best, hand_out(tail, free, limits[i]));
     return best;
 }
 
@@ -289,7 +299,7 @@ find_behind(struct tail *tail, const struct policy_node *node)
     int64_t chunks = node->chunks_left - 1, most = 2 * (int64_t)tail->cores;
     most = most < BEHIND_LEAST ? BEHIND_LEAST : most < BEHIND_MOST ? most : BEHIND_MOST;
     tail->behind = (int)(chunks < most ? chunks : most);
-    int known = chunks > tail->behind ? tail->behind - 1 : tail->behind; /* the joined ones are the last */
+    int known = chunks > tail->behind ? tail->behind / 2 : tail->behind; /* the joined ones are the last, and alike */
     known = node->behind_known < known ? node->behind_known : known;
     for (int i = 0; i < known; i++) {
         tail->scales[i] = head > 0 ? node->behind[i] / head : 0;

@@ -60,27 +60,52 @@ tune_model_seconds(const struct tune_facts *facts, int width)
     return work_seconds(facts, threads) + wait_seconds(facts, threads);
 }
 
-/** What the prior's factor becomes with a sample of chunks that the model says take `model` seconds each. */
+/** Chunks that a sample stands for, where the model says that each takes so long. */
 static double
-corrected(const struct tune_sample *sample, double model, double prior)
+sample_chunks(const struct tune_sample *sample, double model)
 {
-    if (!(sample->nominal > 0) || !(sample->measured > 0) || !(model > 0))
-        return prior;
-    double chunks = sample->nominal / model, own = log(sample->measured / sample->nominal);
-    return exp((chunks * own + TUNE_PRIOR_CHUNKS * log(prior)) / (chunks + TUNE_PRIOR_CHUNKS));
+    return sample->nominal > 0 && sample->measured > 0 && model > 0 ? sample->nominal / model : 0;
+}
+
+/** How a sample passes what the model says: logarithm. */
+static double
+sample_excess(const struct tune_sample *sample)
+{
+    return sample->nominal > 0 && sample->measured > 0 ? log(sample->measured / sample->nominal) : 0;
+}
+
+/**
+ * The factors of the work and of all that is wide, most likely by the samples: the least of the squares of what they leave
+ * unexplained, each as often as there are chunks, and of the factors themselves, as often as the priors weigh. All in logarithms.
+ * @param[in] share  of work in what the model says of the width
+ */
+static void
+correct(const struct tune_facts *facts, double model, double share, double *work_factor, double *wide_factor)
+{
+    double narrow = sample_chunks(&facts->narrow, facts->seconds), wide = sample_chunks(&facts->wide, model);
+    double usual = sample_excess(&facts->any); /* what is left is explained: the prior of the work is there */
+    double narrow_excess = narrow * (sample_excess(&facts->narrow) - usual);
+    double wide_excess = wide * (sample_excess(&facts->wide) - share * usual);
+    /* the normal equations of narrow_excess ~ work, wide_excess ~ share * work + all */
+    double work_work = TUNE_WORK_PRIOR + narrow + wide * share * share, work_all = wide * share;
+    double all_all = TUNE_WIDE_PRIOR + wide, determinant = work_work * all_all - work_all * work_all;
+    double work_side = narrow_excess + share * wide_excess;
+    *work_factor = exp(usual + (work_side * all_all - wide_excess * work_all) / determinant);
+    *wide_factor = exp((wide_excess * work_work - work_side * work_all) / determinant);
 }
 
 double
 tune_seconds(const struct tune_facts *facts, int width)
 {
     int threads = useful(facts, width);
-    double narrow = corrected(&facts->narrow, facts->seconds, 1), work = work_seconds(facts, threads);
-    if (threads == 1)
-        return narrow * work;
-    double wait = wait_seconds(facts, threads), model = work + wait;
+    double work = work_seconds(facts, threads), wait = wait_seconds(facts, threads), model = work + wait;
+    double work_factor, wide_factor;
     if (!(model > 0))
         return 0;
-    return model * corrected(&facts->wide, model, (narrow * work + wait) / model);
+    /* on one core too, what was measured on several tells how fast the cores are */
+    correct(facts, threads == 1 ? tune_model_seconds(facts, 2) : model, threads == 1 ? 1 : work / model, &work_factor,
+            &wide_factor);
+    return threads == 1 ? work_factor * work : (work_factor * work + wait) * wide_factor;
 }
 
 int

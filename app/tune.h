@@ -23,11 +23,15 @@
 #define TUNE_WAKE_SECONDS 2e-5
 
 /** What each block of columns costs, for each doubling of the width. */
-#define TUNE_BLOCK_SECONDS 5e-6
+#define TUNE_BLOCK_SECONDS 1e-5
 #define TUNE_BLOCK 64.0
 
-/** What a class's own chunks count: with as many chunks measured as this, the model and they weigh the same. */
-#define TUNE_PRIOR_CHUNKS 0.5
+/**
+ * What the model's own word weighs, in chunks measured: little for the speed of a core, which the nominal speed only orders; more
+ * for how a kernel scales.
+ */
+#define TUNE_WORK_PRIOR 0.1
+#define TUNE_WIDE_PRIOR 1.0
 
 /** How far a single chunk may pass what the chunks before it said: a page fault storm or a neighbour's burst is no law. */
 #define TUNE_OUTLIER 4.0
@@ -45,6 +49,8 @@ struct tune_facts {
     int greatest_width;     /**< struct sheaf_cost's; 0: no bound; 1: a kernel that knows no width (SHEAF_WIDTH_ONE) */
     struct tune_sample narrow; /**< of its class at width 1: nominal against measured */
     struct tune_sample wide;   /**< of its class at widths above 1: tune_model_seconds against measured */
+    /** Of all chunks of the run, at the widths that they had: tune_model_seconds against measured. For a class without its own. */
+    struct tune_sample any;
 };
 
 /** The facts of a plan's chunk, without samples. */
@@ -62,8 +68,10 @@ double tune_model_seconds(const struct tune_facts *facts, int width);
 /**
  * Predicted seconds of the chunk at a width: the model's, corrected by the samples.
  *
- * Narrow chunks correct the work, not the waiting. Wide ones correct the whole of what is predicted for widths above 1. Both
- * corrections are factors, and their logarithms are averaged with the prior's: TUNE_PRIOR_CHUNKS against the chunks measured.
+ * Two factors correct it: of the work, which all chunks tell, and of widths above 1, which the difference between wide and
+ * narrow ones does. Both are fitted to the logarithms of what was measured, with the model as a prior (TUNE_WORK_PRIOR,
+ * TUNE_WIDE_PRIOR): so a single chunk moves them part of the way, and where all chunks were wide, cores are taken to be faster
+ * than nominal before the kernel is taken to scale better than it says.
  */
 double tune_seconds(const struct tune_facts *facts, int width);
 

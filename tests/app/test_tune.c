@@ -114,13 +114,14 @@ narrow_chunks_correct_the_work_at_every_width(void **state)
 }
 
 static void
-wide_chunks_correct_every_width_but_one(void **state)
+wide_chunks_beside_narrow_ones_correct_how_it_scales(void **state)
 {
     struct tune_facts facts = product(3000, 1);
     double one = tune_seconds(&facts, 1), two = tune_seconds(&facts, 2), eight = tune_seconds(&facts, 8);
     (void)state;
+    facts.narrow = (struct tune_sample){1e6 * one, 1e6 * one};
     facts.wide = (struct tune_sample){1e6 * two, 1.5e6 * two};
-    assert_near(tune_seconds(&facts, 1), one);
+    assert_true(fabs(tune_seconds(&facts, 1) / one - 1) < 1e-5);
     assert_true(fabs(tune_seconds(&facts, 2) / two - 1.5) < 1e-5);
     assert_true(fabs(tune_seconds(&facts, 8) / eight - 1.5) < 1e-5);
     /* the model is what it was: or a correction would correct itself */
@@ -128,10 +129,37 @@ wide_chunks_correct_every_width_but_one(void **state)
 }
 
 static void
+wide_chunks_alone_tell_how_fast_the_cores_are(void **state)
+{
+    struct tune_facts facts = product(3000, 1);
+    double one = tune_seconds(&facts, 1), two = tune_seconds(&facts, 2);
+    (void)state;
+    facts.wide = (struct tune_sample){2 * two, 2 * two / 3};
+    assert_true(tune_seconds(&facts, 1) < one / 2.5 && tune_seconds(&facts, 1) > one / 3);
+    assert_true(tune_seconds(&facts, 2) < two / 2.5 && tune_seconds(&facts, 2) > two / 3);
+}
+
+static void
+a_class_without_samples_is_as_fast_as_the_others(void **state)
+{
+    struct tune_facts facts = product(3000, 1);
+    double one = tune_seconds(&facts, 1), four = tune_seconds(&facts, 4);
+    (void)state;
+    facts.any = (struct tune_sample){1, 0.4};
+    assert_near(tune_seconds(&facts, 1), 0.4 * one);
+    assert_true(fabs(tune_seconds(&facts, 4) / four - 0.4) < 0.01);
+    /* its own are what counts then */
+    facts.narrow = (struct tune_sample){10 * one, 20 * one};
+    assert_true(tune_seconds(&facts, 1) > 1.9 * one);
+    facts.narrow = (struct tune_sample){10 * one, 4 * one};
+    assert_near(tune_seconds(&facts, 1), 0.4 * one);
+}
+
+static void
 a_sample_of_few_chunks_is_drawn_towards_the_prior(void **state)
 {
     struct tune_facts facts = product(3000, 1);
-    double one = tune_seconds(&facts, 1), last = one;
+    double one = tune_seconds(&facts, 1), two = tune_seconds(&facts, 2), last = one, last_wide = two;
     (void)state;
     for (int chunks = 1; chunks <= 64; chunks *= 2) {
         facts.narrow = (struct tune_sample){chunks * one, 3 * chunks * one};
@@ -140,6 +168,16 @@ a_sample_of_few_chunks_is_drawn_towards_the_prior(void **state)
         last = now;
     }
     assert_true(last > 2.9 * one);
+    facts.narrow = (struct tune_sample){1e6 * one, 1e6 * one};
+    for (int chunks = 1; chunks <= 64; chunks *= 2) {
+        facts.wide = (struct tune_sample){chunks * two, 3 * chunks * two};
+        double now = tune_seconds(&facts, 2);
+        assert_true(now > last_wide && now < 3 * two);
+        last_wide = now;
+        if (chunks == 1) /* one slow chunk is half believed */
+            assert_true(now < 1.8 * two);
+    }
+    assert_true(last_wide > 2.9 * two);
 }
 
 static void
@@ -195,7 +233,9 @@ main(void)
         cmocka_unit_test(cores_past_the_greatest_width_are_no_use),
         cmocka_unit_test(the_best_width_is_the_least_of_those_nearly_as_good),
         cmocka_unit_test(narrow_chunks_correct_the_work_at_every_width),
-        cmocka_unit_test(wide_chunks_correct_every_width_but_one),
+        cmocka_unit_test(wide_chunks_beside_narrow_ones_correct_how_it_scales),
+        cmocka_unit_test(wide_chunks_alone_tell_how_fast_the_cores_are),
+        cmocka_unit_test(a_class_without_samples_is_as_fast_as_the_others),
         cmocka_unit_test(a_sample_of_few_chunks_is_drawn_towards_the_prior),
         cmocka_unit_test(one_outlier_does_not_rule),
         cmocka_unit_test(facts_are_a_chunks),

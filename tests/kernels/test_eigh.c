@@ -422,7 +422,7 @@ eigenvalues_are_real(void **state)
 static void
 costs_are_nominal(void **state)
 {
-    static const int32_t widths[] = {1, 4};
+    static const int32_t widths[] = {1, 2};
     static const int64_t extents[] = {999, 1000};
     struct sheaf_problem problem = {.input_count = 1, .output_count = 2};
     (void)state;
@@ -440,6 +440,27 @@ costs_are_nominal(void **state)
         assert_true(fabs(complex_cost.flops - 36.0 * cube) < 1e-9 * cube);
         assert_true(fabs(values_cost.flops - 16.0 / 3.0 * cube) < 1e-9 * cube);
         assert_int_equal(cost.greatest_width, widths[i]);
+    }
+}
+
+/* What 2 threads took of the time of one, and the best number of those that were tried: see eigh_cost. */
+static void
+eigh_scales_as_it_was_measured(void **state)
+{
+    static const struct {
+        int64_t extent;
+        double part;
+        int best;
+    } cases[] = {{512, 1.14, 1}, {1024, 0.93, 2}, {2048, 0.79, 4}, {4096, 0.63, 4}};
+    struct sheaf_problem problem = {.input_count = 1, .output_count = 2};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sheaf_cost cost = {0};
+        problem.inputs[0] = (struct sheaf_array){SHEAF_F64, fixture_matrix(cases[i].extent, cases[i].extent)};
+        kernel_find("eigh")->cost(&problem, &cost);
+        assert_int_equal(cost.greatest_width, cases[i].best);
+        if (cases[i].best > 1)
+            assert_true(fabs((1 + cost.serial_fraction) / 2 - cases[i].part) < 0.08);
     }
 }
 
@@ -479,6 +500,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(eigh_scales_as_it_was_measured),
         cmocka_unit_test(decompositions_are_within_the_bound),
         cmocka_unit_test(the_check_sees_one_wrong_element),
         cmocka_unit_test(known_eigenvalues_are_found),
