@@ -44,13 +44,14 @@ build() {
     return 1
 }
 
-# run_tests PRESET CTEST_OPTION...: no test may take for ever, and finding none is a failure
+# run_tests PRESET CTEST_OPTION...: no test may take for ever, and finding none is a failure. One more at a time than there
+# are cores: most of those that start MPI is waiting.
 run_tests() {
     local preset=$1
     shift
     echo "== $preset: testing"
     # gcc's sanitizers cannot live with as much address randomisation as new kernels do
-    "${no_randomisation[@]}" ctest --preset "$preset" --parallel 2 --timeout 600 --no-tests=error "${exclude[@]}" "$@" ||
+    "${no_randomisation[@]}" ctest --preset "$preset" --parallel $(($(nproc) + 1)) --timeout 600 --no-tests=error "${exclude[@]}" "$@" ||
         failed+=("tests of $preset")
 }
 
