@@ -1,11 +1,22 @@
 #include "engine_parts.h"
+#include "node.h"
 #include "policy.h"
 
 #include <sched.h>
 #include <stdlib.h>
 
 /** What the carrier does next. */
-enum errand { ERRAND_NONE, ERRAND_COMMITS, ERRAND_FETCH, ERRAND_WRITE, ERRAND_SETTLE, ERRAND_SYNC, ERRAND_QUIT };
+enum errand {
+    ERRAND_NONE,
+    ERRAND_COMMITS,
+    ERRAND_BEAT,
+    ERRAND_KEEP,
+    ERRAND_FETCH,
+    ERRAND_WRITE,
+    ERRAND_SETTLE,
+    ERRAND_SYNC,
+    ERRAND_QUIT
+};
 
 static bool
 wants_fetch(const struct engine *engine, uint32_t seen_empty)
@@ -17,7 +28,20 @@ wants_fetch(const struct engine *engine, uint32_t seen_empty)
                               queue_left(setup->queue), setup->layout.ranks * engine->size.workers);
 }
 
-/** Until the file has its name nothing counts: so that comes first. Then: feeding a hungry worker comes first, then emptying what is behind, then reading further ahead. */
+/** What has to be done from time to time, however much else there is to do. */
+static enum errand
+next_duty(const struct engine *engine)
+{
+    const struct keeper *keeper = engine->keeper;
+    if (!keeper || engine->synced)
+        return ERRAND_NONE;
+    int64_t now = node_nanoseconds();
+    if (keeper_wants_beat(keeper, now))
+        return ERRAND_BEAT;
+    return keeper_wants_sync(keeper, now) ? ERRAND_KEEP : ERRAND_NONE;
+}
+
+/** Until the file has its name nothing counts: so that comes first. Then come duties; then: feeding a hungry worker comes first, then emptying what is behind, then reading further ahead. */
 static enum errand
 next_errand(const struct engine *engine, uint32_t seen_empty)
 {
@@ -25,6 +49,9 @@ next_errand(const struct engine *engine, uint32_t seen_empty)
         return ERRAND_SETTLE;
     if (engine->batches)
         return ERRAND_COMMITS;
+    enum errand duty = next_duty(engine);
+    if (duty != ERRAND_NONE)
+        return duty;
     bool fetch = wants_fetch(engine, seen_empty);
     if (fetch && engine->ready.count == 0)
         return ERRAND_FETCH;
@@ -114,14 +141,35 @@ settle_store(struct engine *engine)
     engine->settled = status == SHEAF_OK;
 }
 
+/** What was handed over before the keeper looked has to be written before the sync. The mutex is held, and given up meanwhile. */
 static void
-sync_store(struct engine *engine)
+keep(struct engine *engine)
 {
-    pthread_mutex_unlock(&engine->mutex);
+    struct keeper *keeper = engine->keeper;
     struct sheaf_error error;
-    if (!engine->setup.results_in_memory && store_sync(engine->store, &error))
+    keeper_begin_sync(keeper, node_nanoseconds());
+    while (engine->batches)
+        write_commits(engine);
+    pthread_mutex_unlock(&engine->mutex);
+    if (keeper_sync(keeper, engine->store, &error))
         queue_fail(engine->setup.queue, &error);
     pthread_mutex_lock(&engine->mutex);
+}
+
+static void
+beat(struct engine *engine)
+{
+    struct sheaf_error error;
+    pthread_mutex_unlock(&engine->mutex);
+    if (keeper_beat(engine->keeper, engine->store, node_nanoseconds(), &error))
+        queue_fail(engine->setup.queue, &error);
+    pthread_mutex_lock(&engine->mutex);
+}
+
+static void
+sync_for_good(struct engine *engine)
+{
+    keep(engine);
     engine->synced = true;
     queue_ring(engine->setup.queue, engine->setup.local_rank);
 }
@@ -137,6 +185,12 @@ carrier_main(void *argument)
         case ERRAND_COMMITS:
             write_commits(engine);
             break;
+        case ERRAND_BEAT:
+            beat(engine);
+            break;
+        case ERRAND_KEEP:
+            keep(engine);
+            break;
         case ERRAND_FETCH:
             seen_empty = fetch(engine);
             break;
@@ -147,7 +201,7 @@ carrier_main(void *argument)
             settle_store(engine);
             break;
         case ERRAND_SYNC:
-            sync_store(engine);
+            sync_for_good(engine);
             break;
         case ERRAND_QUIT:
             pthread_mutex_unlock(&engine->mutex);

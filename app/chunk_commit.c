@@ -66,6 +66,11 @@ chunk_record(struct engine *engine, int64_t chunk, struct record_chunk *record, 
         if (outcome)
             return outcome;
     }
+    queue_note_committed(engine->setup.queue,
+                         (int64_t)(sizeof *record + record->count * (sizeof *status + sizeof *info)));
+    // Not before its rows are written: what a mark covers is looked for on the disk.
+    if (record->sequence == 0)
+        record->sequence = atomic_fetch_add(&engine->setup.queue->sequence, 1) + 1;
     return store_commit_chunk(engine->store, chunk, record, error);
 }
 
@@ -97,7 +102,8 @@ chunk_commit(struct engine *engine, struct slot *slot)
     record->write_seconds = (float)(1e-9 * (double)(node_nanoseconds() - start));
     if (!status) {
         record->state = RECORD_DONE;
-        record->sequence = atomic_fetch_add(&setup->queue->sequence, 1) + 1;
+        record->sequence = 0; // given at the very end: here, or by the leader that sends it
+        queue_note_committed(setup->queue, slot->chunk.count * chunk_class(engine, slot)->output_bytes);
         if (setup->on_root_node)
             status = chunk_record(engine, slot->chunk.chunk, record, slot->status, slot->info, &error);
         else if (!post_commit(engine, slot))

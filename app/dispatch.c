@@ -18,7 +18,7 @@ enum {
 /** What a leader tells the root; commits stand behind it. */
 struct report {
     uint32_t wants_span, final, failed, node_workers;
-    uint64_t sequence;
+    uint64_t sequence, synced;
     struct queue_totals totals;
     struct sheaf_error error;
     int64_t commit_bytes;
@@ -158,11 +158,13 @@ take_report(struct dispatch *d, int node)
         other->final = true;
         d->finals++;
     }
+    uint64_t synced = report->synced;
     if (report->commit_bytes > 0) {
         memmove(d->incoming, d->incoming + sizeof *report, (size_t)report->commit_bytes);
         d->setup.take_commits(d->setup.argument, d->incoming, d->incoming_bytes - sizeof *report);
         d->incoming = NULL;
     }
+    keeper_note_synced(d->setup.keeper, node, synced); // behind all commits that it speaks of
     free(d->incoming);
     d->incoming = NULL;
 }
@@ -274,6 +276,18 @@ wants_span(struct dispatch *d)
            has_free_cell(queue) && runs_low(queue);
 }
 
+/** Commits get their numbers in the order in which they are sent: whoever has been told of one has all before it. */
+static void
+number_commits(struct queue *queue, char *commits, size_t bytes)
+{
+    for (size_t at = 0; at < bytes;) {
+        struct queue_commit *commit = (struct queue_commit *)(void *)(commits + at);
+        if (commit->record.state != RECORD_STARTED)
+            commit->record.sequence = atomic_fetch_add(&queue->sequence, 1) + 1;
+        at += (size_t)commit->bytes;
+    }
+}
+
 static bool
 send_report(struct dispatch *d)
 {
@@ -288,6 +302,7 @@ send_report(struct dispatch *d)
     if (d->final_wanted || queue_posted_bytes(queue) >= COMMITS_BYTES ||
         now - d->reported_at > (int64_t)COMMITS_EVERY_MS * 1000000)
         report->commit_bytes = (int64_t)queue_collect(queue, d->report + sizeof *report, REPORT_COMMITS);
+    number_commits(queue, d->report + sizeof *report, (size_t)report->commit_bytes);
     bool final = d->final_wanted && report->commit_bytes == 0; // else some may be left behind these
     bool due = now - d->reported_at > (int64_t)REPORT_EVERY_MS * 1000000;
     if (!wants && !fails && !final && !due && report->commit_bytes == 0)
@@ -298,6 +313,7 @@ send_report(struct dispatch *d)
     report->final = final;
     report->node_workers = (uint32_t)d->setup.node_workers;
     report->sequence = atomic_load(&queue->sequence);
+    report->synced = keeper_synced(d->setup.keeper);
     queue_sum_totals(queue, &report->totals);
     d->asked |= wants;
     d->error_sent |= fails;

@@ -8,6 +8,7 @@
 #define SHEAF_DISPATCH_H
 
 #include "comm.h"
+#include "keeper.h"
 #include "plan.h"
 #include "queue.h"
 
@@ -22,6 +23,7 @@ struct dispatch_setup {
     /** Root only: takes over a malloc'd buffer of queue_commit entries that another node sent. */
     void (*take_commits)(void *argument, void *buffer, size_t bytes);
     void *argument;
+    struct keeper *keeper; /**< of a leader's */
 };
 
 /**

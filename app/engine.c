@@ -59,12 +59,13 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
 }
 
 void
-engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host)
+engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host, struct keeper *keeper)
 {
     engine->settle_wanted = engine->setup.settles_results;
     engine->store = store;
     engine->run = run;
     engine->host = host;
+    engine->keeper = keeper;
     engine->workers_left = engine->size.workers;
     if (is_parked(engine)) {
         engine_note_finish(engine);

@@ -13,6 +13,7 @@
 #ifndef SHEAF_ENGINE_H
 #define SHEAF_ENGINE_H
 
+#include "keeper.h"
 #include "layout.h"
 #include "plan.h"
 #include "queue.h"
@@ -70,8 +71,9 @@ enum sheaf_status engine_create(const struct engine_setup *setup, struct engine 
  * @param[in] store  where results go
  * @param[in] run    number of this start, for the records
  * @param[in] host   row of this node in the results file's table of hosts
+ * @param[in] keeper of a leader's engine; NULL elsewhere
  */
-void engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host);
+void engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host, struct keeper *keeper);
 
 /** After the end: how the results file was settled. @return false where this engine did not */
 bool engine_settlement(const struct engine *engine, struct store_settlement *settlement);

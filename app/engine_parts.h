@@ -58,6 +58,7 @@ struct engine {
     struct engine_setup setup;
     struct engine_size size;
     struct store *store;
+    struct keeper *keeper; /**< NULL: this rank leads no node */
     uint32_t run, host;
     struct slot *slots;
     struct worker *workers;
@@ -114,7 +115,10 @@ enum sheaf_status chunk_compute(struct worker *worker, struct slot *slot);
 // chunk_commit.c
 /** Write results and commit; then the slot's chunk is no longer in flight. */
 enum sheaf_status chunk_commit(struct engine *engine, struct slot *slot);
-/** Root's node: write the status and info rows of a chunk whose results are written, then its record. */
+/**
+ * Root's node: write the status and info rows of a chunk whose results are written, then its record; a record of this node
+ * (sequence 0) gets its number.
+ */
 enum sheaf_status chunk_record(struct engine *engine, int64_t chunk, struct record_chunk *record, const uint8_t *status,
                                const int32_t *info, struct sheaf_error *error);
 

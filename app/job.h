@@ -8,6 +8,7 @@
 #include "comm.h"
 #include "dispatch.h"
 #include "engine.h"
+#include "keeper.h"
 #include "layout.h"
 #include "lock.h"
 #include "options.h"
@@ -103,6 +104,7 @@ struct job {
     struct store *store;
     struct engine *engine;
     struct dispatch *dispatch;
+    struct keeper *keeper; /**< of a leader's */
     struct lock *lock;     /**< root: of the results file */
     struct record_run run; /**< root */
     uint32_t *host_rows;   /**< root: by node */

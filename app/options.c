@@ -59,6 +59,10 @@ static const struct option_row table[] = {
      "say what would be computed, its size and an estimate of its time; compute nothing"},
     {"order", 0, OPTION_CHOICE, COMMAND_RUN, "longest|reverse", 0, 0, "longest", false, FIELD(order),
      "order in which chunks are handed out; never changes results"},
+    {"sync", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE, "group|each|end", 0, 0, "group", false, FIELD(sync),
+     "when committed results are forced to the disk: at most 5 s or 1 GiB after they were committed; at once; or at "
+     "the end. "
+     "A killed program loses none of them in any case, a power failure what was not forced there"},
     {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE, "auto|line|log|none", 0, 0, "auto", false,
      FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
     {"exit-code", 0, OPTION_FLAG, COMMAND_STATUS, NULL, 0, 0, NULL, false, FIELD(exit_code),

@@ -27,6 +27,9 @@ enum options_pair { PAIR_NAME = 0, PAIR_ORDER = 1 };
 /** What type operands are read as. */
 enum options_as { AS_AUTO = 0, AS_F32 = 1, AS_F64 = 2, AS_C64 = 3, AS_C128 = 4 };
 
+/** When what was committed is made durable. */
+enum options_sync { SYNC_GROUP = 0, SYNC_EACH = 1, SYNC_END = 2 };
+
 /** How progress is shown. */
 enum options_progress { PROGRESS_AUTO = 0, PROGRESS_LINE = 1, PROGRESS_LOG = 2, PROGRESS_NONE = 3 };
 
@@ -53,6 +56,7 @@ struct options {
     int pair;  /**< enum options_pair */
     bool allow_external, allow_filters;
     bool exit_code;
+    int sync;     /**< enum options_sync */
     int progress; /**< enum options_progress */
     int argument_count;
     char **arguments; /**< the whole command line, as it was given; ends with NULL */

@@ -64,18 +64,39 @@ make_engine(struct job *job, struct sheaf_error *error)
     return SHEAF_OK;
 }
 
+/** Of a leader's: what syncs, and at the root also shows that the run lives. */
+static enum sheaf_status
+make_keeper(struct job *job, struct sheaf_error *error)
+{
+    struct keeper_setup setup = {
+        .queue = job->queue, .sync = (enum options_sync)job->options->sync, .in_memory = job->map.results_in_memory};
+    if (job->place.local_rank > 0)
+        return SHEAF_OK;
+    if (job->place.rank == 0) {
+        setup.node_count = job->place.node_count;
+        setup.host_rows = job->host_rows;
+        setup.run = &job->run;
+        setup.lock = job->lock;
+    }
+    return keeper_create(&setup, &job->keeper, error);
+}
+
 enum sheaf_status
 pass_run(struct job *job, struct sheaf_error *error)
 {
     bool root = job->place.rank == 0;
+    enum sheaf_status status = comm_agree(job->comm, make_keeper(job, error), error);
+    if (status)
+        return status;
     struct dispatch_setup setup = {.comm = job->comm,
                                    .queue = job->queue,
                                    .plan = job->plan,
                                    .workers = job->workers,
                                    .node_workers = engine_get_size(job->engine)->workers * job->layout.ranks,
                                    .take_commits = engine_take_commits,
-                                   .argument = job->engine};
-    enum sheaf_status status = comm_agree(job->comm, dispatch_start(&setup, &job->dispatch, error), error);
+                                   .argument = job->engine,
+                                   .keeper = job->keeper};
+    status = comm_agree(job->comm, dispatch_start(&setup, &job->dispatch, error), error);
     if (status)
         return status;
     struct progress progress;
@@ -84,7 +105,7 @@ pass_run(struct job *job, struct sheaf_error *error)
     if (shown)
         progress_start(&progress, (enum options_progress)job->options->progress, stderr, job->plan->tasks,
                        job->plan->flops, plan_seconds(job->plan));
-    engine_start(job->engine, job->store, job->run.number, job->host_row);
+    engine_start(job->engine, job->store, job->run.number, job->host_row, job->keeper);
     struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, shown ? &progress : NULL};
     job->commit_seconds = 1e-9 * (double)(courier_attend(&courier) - start);
     job->work_seconds = 1e-9 * (double)(node_nanoseconds() - start);
@@ -115,6 +136,8 @@ pass_close(struct job *job)
 {
     engine_destroy(job->engine);
     dispatch_destroy(job->dispatch);
+    keeper_destroy(job->keeper);
+    job->keeper = NULL;
     job->engine = NULL;
     job->dispatch = NULL;
 }

@@ -233,6 +233,14 @@ queue_add_totals(struct queue *queue, int local_rank, const struct queue_totals 
 }
 
 void
+queue_note_committed(struct queue *queue, int64_t bytes)
+{
+    int64_t before = atomic_fetch_add(&queue->unsynced, bytes), limit = atomic_load(&queue->sync_bytes);
+    if (before < limit && limit - before <= bytes)
+        queue_ring(queue, 0);
+}
+
+void
 queue_sum_totals(const struct queue *queue, struct queue_totals *sum)
 {
     int64_t values[QUEUE_TOTALS] = {0};

@@ -48,7 +48,9 @@ struct queue {
     int32_t rank_count;
     int32_t has_outboxes;                              /**< this node is not the root's: its commits travel */
     _Alignas(128) _Atomic uint64_t cells[QUEUE_CELLS]; /**< next << 32 | end */
-    _Alignas(128) _Atomic uint64_t sequence;           /**< chunks that this host has committed */
+    _Alignas(128) _Atomic uint64_t sequence;           /**< chunks that this host has committed, or sent to the root */
+    _Atomic int64_t unsynced;   /**< bytes that this host has committed since its last sync began */
+    _Atomic int64_t sync_bytes; /**< with so many of them the leader is rung; 0: never */
     _Atomic int64_t low_water;
     _Atomic uint32_t hunger;      /**< rises to the next even number with each span; odd: more is wanted behind it */
     _Atomic uint32_t closed;      /**< no more spans will come */
@@ -106,6 +108,9 @@ uint32_t queue_sleep(struct queue *queue, int local_rank, uint32_t seen, int64_t
 
 /** Add to a rank's totals. Any of its threads, once per chunk. */
 void queue_add_totals(struct queue *queue, int local_rank, const struct queue_totals *totals);
+
+/** Note that so many bytes were committed, and ring the leader where that makes them enough for a sync. Any thread. */
+void queue_note_committed(struct queue *queue, int64_t bytes);
 
 /** Sum of the node's totals. */
 void queue_sum_totals(const struct queue *queue, struct queue_totals *sum);

@@ -365,17 +365,28 @@ results_open(struct job *job, struct sheaf_error *error)
     return comm_agree(job->comm, status, error);
 }
 
+/** Root: everything is durable, and the marks of all hosts say so. */
+static enum sheaf_status
+write_last_marks(struct job *job, struct sheaf_error *error)
+{
+    struct keeper_marks marks = {
+        .run = job->run.number, .node_count = job->place.node_count, .host_rows = job->host_rows, .all = true};
+    uint64_t *sequences = calloc((size_t)marks.node_count, sizeof *sequences);
+    if (!sequences)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for the marks of %d nodes", marks.node_count);
+    for (int i = 0; i < marks.node_count; i++)
+        sequences[i] = dispatch_synced_sequence(job->dispatch, i);
+    marks.sequences = sequences;
+    enum sheaf_status status = keeper_write_marks(&marks, job->store, error);
+    free(sequences);
+    return status;
+}
+
 /** Root: what each host has made durable, and how the run ended. */
 static enum sheaf_status
 close_as_root(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
 {
-    enum sheaf_status status = SHEAF_OK;
-    for (int i = 0; i < job->place.node_count && job->dispatch && !outcome && !status; i++) {
-        struct record_mark mark = {.run = job->run.number,
-                                   .sequence = dispatch_synced_sequence(job->dispatch, i),
-                                   .time = node_wall_seconds()};
-        status = store_write_mark(job->store, job->host_rows[i], &mark, error);
-    }
+    enum sheaf_status status = job->dispatch && !outcome ? write_last_marks(job, error) : SHEAF_OK;
     job->run.state = outcome ? RUN_FAILED : RUN_FINISHED;
     job->run.end = job->run.heartbeat = node_wall_seconds();
     if (!status)

@@ -3,7 +3,10 @@
 #include "file.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { RUN_ATTEMPTS = 100 };
 
 enum sheaf_status
 store_reading_fail(const struct store_reading *reading, const char *what)
@@ -264,6 +267,22 @@ store_reading_table(const struct store_reading *reading, enum store_table table,
                      (size_t)count * row_bytes, reading->error);
 }
 
+/* A run's slot is written while it is read, by its heartbeat: one that is caught half written is read again. */
+static enum sheaf_status
+reread_run(const struct store_reading *reading, int row, struct record_run *run)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    enum sheaf_status status = SHEAF_OK;
+
+    for (int i = 0; i < RUN_ATTEMPTS && status == SHEAF_OK && run->state != RUN_UNUSED && !record_run_valid(run); i++) {
+        nanosleep(&pause, NULL);
+        status = file_read(reading->descriptor, reading->path,
+                           reading->tables[STORE_RUNS].offset + row * (int64_t)sizeof *run, run, sizeof *run,
+                           reading->error);
+    }
+    return status;
+}
+
 enum sheaf_status
 store_reading_runs(struct store_reading *reading)
 {
@@ -272,6 +291,9 @@ store_reading_runs(struct store_reading *reading)
 
     enum sheaf_status status = store_reading_table(reading, STORE_RUNS, RECORD_RUNS, &runs);
     for (int i = 0; i < RECORD_RUNS && status == SHEAF_OK; i++) {
+        status = reread_run(reading, i, &runs[i]);
+        if (status != SHEAF_OK)
+            break;
         if (record_run_valid(&runs[i]) && (int64_t)runs[i].number + 1 > summary->run_count) {
             summary->run = runs[i];
             summary->run_count = (int64_t)runs[i].number + 1;

@@ -257,6 +257,18 @@ fixture_node_create(struct fixture_node *node, struct fixture *fixture, const st
         mmap(NULL, queue_bytes(setup->present, !root), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(node->queue, MAP_FAILED);
     queue_init(node->queue, setup->present, !root, setup->low_water);
+    node->run.number = FIXTURE_RUN;
+    for (uint32_t i = 0; i < FIXTURE_NODES; i++)
+        node->host_rows[i] = FIXTURE_HOST + i;
+    const struct keeper_setup keeper = {.queue = node->queue,
+                                        .sync = setup->sync,
+                                        .in_memory = !setup->results_block,
+                                        .node_count = !root          ? 0
+                                                      : setup->nodes ? setup->nodes
+                                                                     : 1,
+                                        .host_rows = node->host_rows,
+                                        .run = &node->run};
+    test_ok(keeper_create(&keeper, &node->keeper, &error), &error);
     for (int i = 0; i < setup->present; i++) {
         struct fixture_rank *rank = &node->ranks[i];
         *rank = (struct fixture_rank){.node = node, .local_rank = i};
@@ -298,7 +310,8 @@ void
 fixture_node_start(struct fixture_node *node)
 {
     for (int i = 0; i < node->setup.present; i++)
-        engine_start(node->ranks[i].engine, node->fixture->store, FIXTURE_RUN, FIXTURE_HOST);
+        engine_start(node->ranks[i].engine, node->fixture->store, FIXTURE_RUN, FIXTURE_HOST,
+                     i == 0 ? node->keeper : NULL);
     for (int i = 1; i < node->setup.present; i++)
         assert_int_equal(pthread_create(&node->ranks[i].courier, NULL, be_courier, &node->ranks[i]), 0);
 }
@@ -350,6 +363,7 @@ fixture_node_destroy(struct fixture_node *node)
     }
     for (int k = 0; k < node->fixture->input_count; k++)
         free(node->shared[k]);
+    keeper_destroy(node->keeper);
     munmap(node->queue, queue_bytes(node->setup.present, node->setup.first_rank != 0));
 }
 

@@ -49,7 +49,7 @@ void fixture_write_dataset(const char *path, int64_t tasks, int64_t n);
 /** The same dataset in compressed chunks of `chunk` tasks. */
 void fixture_write_packed(const char *path, int64_t tasks, int64_t n, int64_t chunk);
 
-enum { FIXTURE_RANKS = 4 };
+enum { FIXTURE_RANKS = 4, FIXTURE_NODES = 8 };
 
 /** How a node's ranks are set up. */
 struct fixture_setup {
@@ -57,6 +57,8 @@ struct fixture_setup {
     int present;    /**< ranks; more than layout.ranks are parked */
     int first_rank; /**< 0: this is the root's node */
     bool results_block;
+    enum options_sync sync;
+    int nodes;            /**< of the run, where this is the root's; 0: it is the only one */
     int64_t memory_bytes; /**< 0: plenty */
     int64_t low_water;
 };
@@ -66,6 +68,9 @@ struct fixture_node {
     struct fixture *fixture;
     struct fixture_setup setup;
     struct queue *queue;
+    struct keeper *keeper;
+    struct record_run run;
+    uint32_t host_rows[FIXTURE_NODES];
     void *shared[2];
     struct fixture_rank {
         struct fixture_node *node;

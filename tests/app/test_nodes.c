@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <time.h>
 
-enum { TASKS = 1500, N = 10, NODES = 5, RANKS = FIXTURE_RANKS };
+enum { TASKS = 1500, N = 10, NODES = 5, NODES_MOST = 8, NUMBERS_MOST = 4096, RANKS = FIXTURE_RANKS };
 
 static const char *const generated[] = {"random:10"}, *const dataset[] = {"input.h5:/twice"};
 static const union sheaf_parameter_value plain[FIXTURE_PARAMETERS] = {
@@ -42,6 +42,8 @@ uint32_t __wrap_queue_sleep(struct queue *queue, int local_rank, uint32_t seen, 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument);
 
+static void note_record(uint32_t host, uint64_t sequence);
+
 enum sheaf_status
 __wrap_store_commit_chunk(struct store *store, int64_t chunk, struct record_chunk *record, struct sheaf_error *why)
 {
@@ -53,7 +55,12 @@ __wrap_store_commit_chunk(struct store *store, int64_t chunk, struct record_chun
         commits.by_several |= !pthread_equal(commits.foreign_by, pthread_self());
     }
     pthread_mutex_unlock(&commits.mutex);
-    return __real_store_commit_chunk(store, chunk, record, why);
+    const uint32_t host = record->host;
+    const uint64_t sequence = record->sequence;
+    enum sheaf_status status = __real_store_commit_chunk(store, chunk, record, why);
+    if (!status)
+        note_record(host, sequence);
+    return status;
 }
 
 uint32_t
@@ -69,6 +76,52 @@ __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body
         return EAGAIN;
     threads_allowed -= threads_allowed > 0;
     return __real_pthread_create(thread, how, body, argument);
+}
+
+/*
+ * What marks may say: numbers of a node that were given when its own last sync began. Those of other nodes than the root's came in
+ * messages: when the root's last sync began, all their records were in the file, without a gap. The root's own rows are written
+ * before its numbers are given. Rows are nodes.
+ */
+static struct {
+    pthread_mutex_t mutex;
+    unsigned char seen[NODES_MOST][NUMBERS_MOST]; /* records in the file, by row and number */
+    uint64_t written[NODES_MOST];       /* numbers without a gap in the file when the root's last sync began */
+    _Atomic uint64_t begun[NODES_MOST]; /* the number of a node when its last sync began */
+    int64_t marks;
+    bool wrong;
+} durable = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static int find_node(const struct keeper *keeper);
+void __real_keeper_begin_sync(struct keeper *keeper, int64_t now);
+void __wrap_keeper_begin_sync(struct keeper *keeper, int64_t now);
+enum sheaf_status __real_keeper_sync(struct keeper *keeper, struct store *store, struct sheaf_error *why);
+enum sheaf_status __wrap_keeper_sync(struct keeper *keeper, struct store *store, struct sheaf_error *why);
+enum sheaf_status __real_store_write_mark(struct store *store, uint32_t host, struct record_mark *mark,
+                                          struct sheaf_error *why);
+enum sheaf_status __wrap_store_write_mark(struct store *store, uint32_t host, struct record_mark *mark,
+                                          struct sheaf_error *why);
+
+static void
+note_record(uint32_t host, uint64_t sequence)
+{
+    pthread_mutex_lock(&durable.mutex);
+    durable.wrong |= sequence == 0 || sequence >= NUMBERS_MOST || durable.seen[host - FIXTURE_HOST][sequence];
+    if (sequence < NUMBERS_MOST)
+        durable.seen[host - FIXTURE_HOST][sequence] = 1;
+    pthread_mutex_unlock(&durable.mutex);
+}
+
+enum sheaf_status
+__wrap_store_write_mark(struct store *store, uint32_t host, struct record_mark *mark, struct sheaf_error *why)
+{
+    const uint32_t row = host - FIXTURE_HOST;
+    pthread_mutex_lock(&durable.mutex);
+    durable.wrong |=
+        (row > 0 && mark->sequence > durable.written[row]) || mark->sequence > atomic_load(&durable.begun[row]);
+    durable.marks += mark->sequence > 0;
+    pthread_mutex_unlock(&durable.mutex);
+    return __real_store_write_mark(store, host, mark, why);
 }
 
 static int64_t
@@ -94,6 +147,7 @@ struct shape {
     int nodes, ranks, workers; /* ranks of a node, workers of a rank */
     int parked;                /* further ranks of a node */
     bool results_block;
+    enum options_sync sync;
     uint64_t seed;
     int64_t delay_ns;          /* the longest that a message takes */
     const struct fixture *odd; /* what one node sees instead of the fixture; NULL: none */
@@ -115,6 +169,34 @@ static struct run {
     uint64_t synced[NODES];
 } run;
 
+static int
+find_node(const struct keeper *keeper)
+{
+    int node = 0;
+    while (run.nodes[node].keeper != keeper)
+        node++;
+    return node;
+}
+
+void
+__wrap_keeper_begin_sync(struct keeper *keeper, int64_t now)
+{
+    const int node = find_node(keeper);
+    __real_keeper_begin_sync(keeper, now);
+    atomic_store(&durable.begun[node], atomic_load(&run.nodes[node].queue->sequence));
+}
+
+enum sheaf_status
+__wrap_keeper_sync(struct keeper *keeper, struct store *store, struct sheaf_error *why)
+{
+    pthread_mutex_lock(&durable.mutex);
+    for (int row = 0; row < NODES_MOST && find_node(keeper) == 0; row++)
+        while (durable.seen[row][durable.written[row] + 1])
+            durable.written[row]++;
+    pthread_mutex_unlock(&durable.mutex);
+    return __real_keeper_sync(keeper, store, why);
+}
+
 static void
 run_create(const struct shape *shape)
 {
@@ -123,12 +205,19 @@ run_create(const struct shape *shape)
     run.shape = *shape;
     run.leaders = mpi_stub_create(shape->nodes, shape->seed, shape->delay_ns);
     commits.count = commits.foreign = commits.by_several = 0;
+    durable.wrong = false;
+    memset(durable.seen, 0, sizeof durable.seen);
+    memset(durable.written, 0, sizeof durable.written);
+    for (int i = 0; i < NODES_MOST; i++)
+        atomic_store(&durable.begun[i], 0);
     fixture.hosts = shape->nodes;
     for (int node = 0; node < shape->nodes; node++) {
         const struct fixture_setup setup = {.layout = {shape->ranks, shape->workers, 1},
                                             .present = present,
                                             .first_rank = node * present,
-                                            .results_block = shape->results_block};
+                                            .results_block = shape->results_block,
+                                            .sync = shape->sync,
+                                            .nodes = shape->nodes};
         run.fixtures[node] = shape->odd && node == shape->odd_node ? *shape->odd : fixture;
         fixture_node_create(&run.nodes[node], &run.fixtures[node], &setup);
         for (int i = 0; i < present; i++) {
@@ -160,7 +249,8 @@ be_rank(void *argument)
                                          .workers = run.shape.nodes * node_workers,
                                          .node_workers = node_workers,
                                          .take_commits = engine_take_commits,
-                                         .argument = engine};
+                                         .argument = engine,
+                                         .keeper = place->local_rank == 0 ? node->keeper : NULL};
     struct dispatch *dispatch;
     struct sheaf_error why;
     if (place->local_rank == 0)
@@ -168,7 +258,7 @@ be_rank(void *argument)
     if (dispatch_start(&setup, &dispatch, &why))
         abort(); /* only for a plan that is too long */
     threads_allowed = member->threads_allowed;
-    engine_start(engine, fixture.store, FIXTURE_RUN, FIXTURE_HOST + (uint32_t)place->node);
+    engine_start(engine, fixture.store, FIXTURE_RUN, FIXTURE_HOST + (uint32_t)place->node, setup.keeper);
     threads_allowed = -1;
     const struct courier_setup courier = {place, node->queue, dispatch, engine, NULL};
     courier_attend(&courier);
@@ -209,6 +299,7 @@ run_join(void)
         assert_int_equal(run.synced[node], atomic_load(&queue->sequence));
     }
     assert_false(commits.by_several); /* the root's carrier alone */
+    assert_false(durable.wrong);
 }
 
 /* What was counted is in the file, and nothing else. */
@@ -287,6 +378,7 @@ vary(struct shape *shape)
     shape->results_block = test_random(&random) % 2;
     shape->parked = shape->ranks < RANKS && test_random(&random) % 4 == 0;
     shape->delay_ns = delays[test_random(&random) % 3];
+    shape->sync = (enum options_sync)(test_random(&random) % 3);
 }
 
 static void
@@ -313,6 +405,7 @@ nodes_share_the_tasks(void **state)
                 run_to_the_end(&shape);
                 fixture_destroy(&fixture);
             }
+    assert_true(durable.marks > 100);
 }
 
 static void
