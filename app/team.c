@@ -3,6 +3,7 @@
 #include "neighbours.h"
 #include "node.h"
 #include "number.h"
+#include "survey.h"
 #include "threads.h"
 
 #include <errno.h>
@@ -143,21 +144,14 @@ static void
 note_facts(struct team *team)
 {
     struct audit_facts *facts = &team->facts;
-    hwloc_const_cpuset_t machine = hwloc_topology_get_complete_cpuset(team->topology);
     struct blas_library blas;
     blas_describe(&blas);
-    facts->machine_cores = masks_count_cores(team->topology, machine);
-    facts->machine_cpus = hwloc_bitmap_weight(machine);
-    facts->packages = hwloc_get_nbobjs_by_type(team->topology, HWLOC_OBJ_PACKAGE);
-    facts->numa_nodes = hwloc_get_nbobjs_by_type(team->topology, HWLOC_OBJ_NUMANODE);
-    facts->cores = masks_count_cores(team->topology, team->node);
-    facts->cpus = hwloc_bitmap_weight(team->node);
+    survey_node(team->topology, team->masks, team->ranks, facts);
     facts->quota = node_cpu_quota();
     facts->launcher_cores = count_launcher_cores(team);
     facts->slurm.cpus = audit_parse_slurm(getenv("SLURM_CPUS_ON_NODE"));
     facts->slurm.tasks = audit_parse_slurm(getenv("SLURM_TASKS_PER_NODE"));
     facts->slurm.cpus_per_task = audit_parse_slurm(getenv("SLURM_CPUS_PER_TASK"));
-    facts->ranks = team->ranks;
     facts->blas_threading = blas.threading;
     facts->blas_greatest = blas.greatest_threads;
     note_blas_variable(facts);
@@ -239,24 +233,11 @@ team_own_cores(const struct team *team)
     return masks_count_cores(team->topology, team->own);
 }
 
-/** The masks of the ranks that compute. */
-static void
-compare_active(const struct team *team, const struct layout *layout, struct masks_comparison *comparison)
-{
-    int active = layout->ranks < team->ranks ? layout->ranks : team->ranks;
-    masks_compare(team->topology, team->masks, active, layout->threads, comparison);
-}
-
 void
 team_describe(const struct team *team, const struct layout *layout, struct audit_facts *facts)
 {
-    struct masks_comparison comparison;
-    compare_active(team, layout, &comparison);
     *facts = team->facts;
-    facts->layout = *layout;
-    facts->narrow_ranks = comparison.narrow;
-    facts->narrow_cores = comparison.narrow_cores;
-    facts->overlapping_ranks = comparison.overlapping;
+    survey_layout(team->topology, team->masks, team->ranks, layout, facts);
 }
 
 /** What walks over the threads. */
@@ -306,8 +287,7 @@ number_cores(struct team *team, const struct layout *layout)
 {
     forget_cores(team);
     team->core_count = layout->ranks * layout->threads;
-    // A quota, or a grant that confines nobody, names no cores: others with a quota of their own would choose the same ones.
-    if (team->core_count > team->facts.cores || team_cores(team) < team->facts.cores)
+    if (survey_shares_cores(&team->facts, layout))
         return;
     team->cores = calloc((size_t)team->core_count, sizeof(hwloc_bitmap_t));
     if (!team->cores)
