@@ -94,8 +94,9 @@ fetch(struct engine *engine)
 {
     struct slot *slot = slot_list_pop(&engine->idle_slots);
     uint32_t seen = atomic_load(&engine->news);
+    bool ahead = engine->ready.count >= engine->workers_waiting;
     pthread_mutex_unlock(&engine->mutex);
-    enum queue_claim claim = chunk_claim(engine, slot);
+    enum queue_claim claim = chunk_claim(engine, slot, ahead);
     bool loaded = claim == QUEUE_CLAIMED && chunk_load(engine, slot, true) == SHEAF_OK;
     pthread_mutex_lock(&engine->mutex);
     slot_list_push(loaded ? &engine->ready : &engine->idle_slots, slot);

@@ -82,6 +82,7 @@ count_chunk(const struct engine *engine, const struct slot *slot, struct queue_t
     totals->tasks = slot->chunk.count;
     totals->failed = slot->record.failed;
     totals->chunks = 1;
+    totals->wide = slot->width > engine->setup.layout.width;
     totals->work = (int64_t)(1e9 * plan_chunk_seconds(engine->setup.plan, &slot->chunk));
     for (int i = 0; i < class->problem.input_count; i++)
         if (!class->shared[i] && source_access(engine->setup.sources[i]) != SOURCE_COMPUTED)

@@ -61,10 +61,10 @@ fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_ba
     batch->status = slot->status;
     batch->info = slot->info;
     batch->workspace = worker->workspace;
-    batch->width = engine->setup.layout.width;
+    batch->width = slot->width;
     if (engine->setup.plan->kernel->width_kind == SHEAF_WIDTH_PARALLEL) {
         batch->parallel_for = parallel_for;
-        batch->team = worker->parallel;
+        batch->team = slot->team ? slot->team : worker->parallel;
     }
 }
 
@@ -83,7 +83,7 @@ record_start(const struct worker *worker, struct slot *slot)
     record->host = worker->engine->host;
     record->rank = (uint32_t)setup->rank;
     record->worker = (uint16_t)worker->index;
-    record->width = (uint16_t)setup->layout.width;
+    record->width = (uint16_t)slot->width;
     if (!setup->on_root_node)
         return SHEAF_OK; // a start that travels comes too late to tell anything; the node's in-flight slots do
     enum sheaf_status status = store_start_chunk(worker->engine->store, slot->chunk.chunk, record, &error);
@@ -118,18 +118,22 @@ chunk_compute(struct worker *worker, struct slot *slot)
     struct sheaf_batch batch;
     if (engine->setup.check_finite)
         refuse_not_finite(engine, slot);
+    chunk_begin_width(engine, slot);
     fill_batch(worker, slot, &batch);
     memset(slot->status, SHEAF_TASK_DONE, (size_t)slot->chunk.count);
     memset(slot->info, 0, (size_t)slot->chunk.count * sizeof *slot->info);
     int64_t start = node_nanoseconds();
     enum sheaf_status status = record_start(worker, slot);
-    if (status)
+    if (status) {
+        chunk_end_width(engine, slot);
         return status;
-
+    }
     slot->record.compute_start = node_wall_seconds();
     worker->totals.write_ns += node_nanoseconds() - start;
     start = node_nanoseconds();
     status = kernel->run(&class->problem, &batch);
+    double spent_running = 1e-9 * (double)(node_nanoseconds() - start);
+    chunk_end_width(engine, slot);
     if (status) {
         struct sheaf_error error;
         int64_t task;
@@ -141,6 +145,8 @@ chunk_compute(struct worker *worker, struct slot *slot)
     }
     if ((status = chunk_end_views(engine, slot)))
         return status;
+    if (engine->setup.cores)
+        cores_note(engine->setup.cores, engine->setup.plan, &slot->chunk, slot->width, spent_running);
     settle_failures(class, slot);
     int64_t spent = node_nanoseconds() - start;
     slot->record.compute_seconds = (float)(1e-9 * (double)spent);

@@ -3,19 +3,6 @@
 
 #include <string.h>
 
-enum queue_claim
-chunk_claim(struct engine *engine, struct slot *slot)
-{
-    int64_t place;
-    enum queue_claim claim = queue_take(engine->setup.queue, &place);
-    if (claim != QUEUE_CLAIMED)
-        return claim;
-    struct plan_chunk chunk = plan_at(engine->setup.plan, place);
-    ring_assign(engine, slot, &chunk);
-    atomic_store(&engine->setup.queue->ranks[engine->setup.local_rank].in_flight[slot->index], chunk.chunk + 1);
-    return claim;
-}
-
 static bool
 is_cached(const struct plan *plan, const struct source *source, const struct plan_chunk *chunk)
 {

@@ -118,10 +118,12 @@ take_first_span(struct dispatch *d)
     MPI_Exscan(&mine, &before, 1, MPI_INT64_T, MPI_SUM, d->leaders);
     if (d->root)
         before = 0; // the first rank's result is undefined
-    policy_first_span(chunks, before, mine, &next, &end);
+    policy_first_span(chunks, d->setup.workers, before, mine, &next, &end);
     if (next < end)
         refill(d, next, end);
     d->next = d->setup.workers < chunks ? d->setup.workers : chunks;
+    if (d->next >= chunks)
+        queue_close(d->setup.queue); // all nodes know that there is no more
 }
 
 static void

@@ -13,6 +13,7 @@
 #ifndef SHEAF_ENGINE_H
 #define SHEAF_ENGINE_H
 
+#include "cores.h"
 #include "keeper.h"
 #include "layout.h"
 #include "plan.h"
@@ -39,6 +40,13 @@ struct engine_setup {
     bool check_finite;          /**< tasks with NaN or infinity in their input fail, whatever the kernel makes of it */
     bool results_in_memory;     /**< the results file lies in a memory file system */
     int64_t memory_bytes;       /**< for this rank's ring */
+    struct cores *cores;        /**< widths are chosen near the end; NULL: all chunks have the layout's */
+    /**
+     * With `cores`: bind all threads of the process to these cores of the node, and let BLAS have as many; NULL, 0: as the
+     * layout says. Called by a worker. @return the cores that a task can really use now, at least 1
+     */
+    int (*use_cores)(void *argument, const int *cores, int count);
+    void *use_cores_argument;
 };
 
 /** What a rank's ring will be. */
@@ -62,6 +70,9 @@ struct engine_size {
 enum sheaf_status engine_size(const struct plan *plan, const struct source_map *inputs, const struct layout *layout,
                               bool blocking_inputs, bool blocking_results, int64_t memory_bytes,
                               struct engine_size *size, struct sheaf_error *error);
+
+/** Bytes that a worker needs at least: one task, or one chunk of small ones, at a time. Pure. */
+int64_t engine_worker_bytes(const struct plan *plan);
 
 /** Allocate. Nothing runs yet. @return SHEAF_NO_RESOURCES */
 enum sheaf_status engine_create(const struct engine_setup *setup, struct engine **out, struct sheaf_error *error);

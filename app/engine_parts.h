@@ -30,6 +30,10 @@ struct slot {
     struct record_chunk record;
     struct record_digest *digest;
     int64_t read_ns;
+    int width;  /**< cores that its tasks are computed with */
+    int *taken; /**< (cores of the node) those noted as at work for this chunk; NULL: none ever is */
+    int taken_count;
+    struct parallel *team; /**< for a width that was chosen; NULL: the worker's own */
 };
 
 /** A list of slots, first in, first out. */
@@ -65,6 +69,7 @@ struct engine {
     pthread_t carrier;
     int threads_started;
     bool carrier_started;
+    void *scratch;         /**< for cores_choose */
     _Atomic uint32_t news; /**< rises when the queue should be looked at again */
 
     pthread_mutex_t mutex; /**< guards all below */
@@ -98,9 +103,19 @@ struct slot *slot_list_pop(struct slot_list *list);
 /** A thread; @param[in] argument  its struct worker. @return NULL */
 void *worker_main(void *argument);
 
+// chunk_claim.c
+/**
+ * Claim the queue's next chunk into a slot.
+ * @param[in] ahead  of need: no worker waits for it
+ */
+enum queue_claim chunk_claim(struct engine *engine, struct slot *slot, bool ahead);
+/** A worker is about to compute: note its core as at work, or use those that were taken for the chunk. Sets slot->width. */
+void chunk_begin_width(struct engine *engine, struct slot *slot);
+void chunk_end_width(struct engine *engine, struct slot *slot);
+/** The chunk's cores may be lent again. */
+void chunk_give_back_cores(struct engine *engine, struct slot *slot);
+
 // chunk_load.c
-/** Claim the queue's next chunk into a slot. */
-enum queue_claim chunk_claim(struct engine *engine, struct slot *slot);
 /** Load the inputs of a chunk that are not there yet: all, or only those whose reading may block. */
 enum sheaf_status chunk_load(struct engine *engine, struct slot *slot, bool only_blocking);
 /** Where an input of a loaded chunk is. */

@@ -112,30 +112,18 @@ prepare(struct job *job, struct sheaf_error *error)
     return share_plan(job, error);
 }
 
+/** The layout that was asked for. Nodes may differ in ranks and cores; whether tasks are wide must not. */
 static enum sheaf_status
-settle_layout(struct job *job, struct sheaf_error *error)
+take_layout(struct job *job, const struct layout_facts *facts, struct sheaf_error *error)
 {
-    enum sheaf_status status = SHEAF_OK;
-    if (job->options->layout)
-        status = layout_parse(job->options->layout, &job->layout, error);
-    if (!status) {
-        struct blas_library blas;
-        blas_describe(&blas);
-        bool by_blas = job->kernel->width_kind == SHEAF_WIDTH_BLAS;
-        struct layout_facts facts = {.present = job->place.local_size,
-                                     .cores = team_cores(job->team),
-                                     .tasks = job->plan->tasks,
-                                     .nodes = job->place.node_count,
-                                     .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE,
-                                     .widest = by_blas ? blas.greatest_threads : 0};
-        status = layout_settle(&facts, &job->layout, error);
-    }
-    // Nodes may differ in ranks and cores; whether tasks are wide must not, or bits would depend on the node.
+    enum sheaf_status status = layout_parse(job->options->layout, &job->layout, error);
+    if (!status)
+        status = layout_settle(facts, &job->layout, error);
     bool wide = job->layout.width > 1;
     comm_broadcast(job->comm, &wide, sizeof wide);
     job->layout.width = wide ? job->layout.threads : 1;
-    status = comm_agree(job->comm, status, error);
-    return status ? status : job_settle_memory(job, error);
+    job->reason = LAYOUT_ASKED;
+    return status;
 }
 
 enum sheaf_status
@@ -144,6 +132,26 @@ job_settle_memory(struct job *job, struct sheaf_error *error)
     enum sheaf_status status = job->place.local_rank == 0 ? survey_memory(job, error) : SHEAF_OK;
     comm_broadcast_node(job->comm, &job->node_memory, sizeof job->node_memory);
     return comm_agree(job->comm, status, error);
+}
+
+static enum sheaf_status
+settle_layout(struct job *job, struct sheaf_error *error)
+{
+    const char *text = job->options->layout;
+    enum sheaf_status status = job_settle_memory(job, error);
+    if (status)
+        return status;
+    struct layout_facts facts = {.present = job->place.local_size,
+                                 .cores = team_cores(job->team),
+                                 .tasks = plan_tasks_left(job->plan),
+                                 .nodes = job->place.node_count,
+                                 .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE && !job->options->reproducible,
+                                 .widest = pass_widest(job),
+                                 .room = job->node_memory / engine_worker_bytes(job->plan)};
+    if (text && strcmp(text, "auto") != 0)
+        return comm_agree(job->comm, take_layout(job, &facts, error), error);
+    job->reason = layout_choose(&facts, &job->layout);
+    return SHEAF_OK;
 }
 
 enum sheaf_status

@@ -95,6 +95,8 @@ struct job {
     struct plan *plan;
     void *plan_memory; /**< this rank's own copy of its block; NULL: it is elsewhere */
     struct layout layout;
+    enum layout_reason reason;            /**< for this layout, on this node */
+    struct cores *cores;                  /**< of the node, where widths are chosen; NULL */
     int64_t node_memory;                  /**< bytes that this node's ranks may use together */
     struct set *sets[SHEAF_OPERANDS_MAX]; /**< root: members of its sets, before they are shared */
     struct source *sources[SHEAF_OPERANDS_MAX];

@@ -55,3 +55,20 @@ layout_settle(const struct layout_facts *facts, struct layout *layout, struct sh
         layout->width = 1;
     return SHEAF_OK;
 }
+
+enum layout_reason
+layout_choose(const struct layout_facts *facts, struct layout *layout)
+{
+    int ranks = facts->present < facts->cores ? facts->present : facts->cores;
+    int threads = facts->cores / ranks;
+    int64_t all = (int64_t)facts->nodes * ranks * threads;
+    *layout = (struct layout){ranks, threads, 1};
+    if (facts->room >= (int64_t)ranks * threads)
+        return facts->tasks >= all ? LAYOUT_FILLS : LAYOUT_FEW;
+    if (facts->room < ranks)
+        layout->ranks = facts->room > 1 ? (int)facts->room : 1;
+    layout->threads = facts->cores / layout->ranks;
+    if (facts->wide && (facts->widest == 0 || layout->threads <= facts->widest))
+        layout->width = layout->threads;
+    return LAYOUT_MEMORY;
+}

@@ -28,8 +28,9 @@ struct layout_facts {
     int cores;     /**< of the node */
     int64_t tasks; /**< of the run, on all its nodes */
     int nodes;
-    bool wide;  /**< the kernel can use more than one core on a task */
-    int widest; /**< cores that it can use at most: threads of this BLAS build; 0: any number */
+    bool wide;    /**< the kernel can use more than one core on a task */
+    int widest;   /**< cores that it can use at most: threads of this BLAS build; 0: any number */
+    int64_t room; /**< tasks whose data the node's memory holds at a time; for layout_choose alone */
 };
 
 /**
@@ -40,5 +41,21 @@ struct layout_facts {
  * @return SHEAF_USAGE where it wants more ranks than are present. More threads than cores is no error (team warns).
  */
 enum sheaf_status layout_settle(const struct layout_facts *facts, struct layout *layout, struct sheaf_error *error);
+
+/** Why a run has its layout. */
+enum layout_reason {
+    LAYOUT_ASKED,  /**< by --layout */
+    LAYOUT_FILLS,  /**< there are as many tasks as cores */
+    LAYOUT_FEW,    /**< there are fewer */
+    LAYOUT_MEMORY, /**< memory holds fewer tasks at a time than there are cores */
+};
+
+/**
+ * The layout that `--layout auto` takes: the cores are dealt out to the ranks present (those above the cores are parked), and
+ * every core computes tasks of its own; near the end, or where there are few tasks, cores are lent (cores.h). Where memory holds
+ * fewer tasks at a time than there are cores, only as many ranks compute, each with several cores for its task, if the
+ * kernel can use them.
+ */
+enum layout_reason layout_choose(const struct layout_facts *facts, struct layout *layout);
 
 #endif

@@ -42,8 +42,11 @@ static const struct option_row table[] = {
      "write only these of the kernel's outputs (sheaf info KERNEL names them)"},
     {"check-finite", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, true, FIELD(check_finite),
      "tasks with NaN or infinity in their input fail, whatever the kernel would make of it"},
-    {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "RxT[:W]", 0, 0, NULL, false, FIELD(layout),
-     "R ranks per node with T cores each, W cores per task (1 or T); default: all ranks present, all cores"},
+    {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "auto|RxT[:W]", 0, 0, "auto", false, FIELD(layout),
+     "R ranks per node with T cores each, W cores per task (1 or T); auto: all cores, each its own tasks, and the last "
+     "ones, or few, on several cores where that ends sooner"},
+    {"reproducible", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, true, FIELD(reproducible),
+     "compute every task on one core, so that not even the last bits depend on ranks, cores, memory or timing"},
     {"strict", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(strict),
      "refuse to start (exit 71) where cores, layout, BLAS or other programs on a node are not as they should be, "
      "instead "

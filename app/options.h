@@ -50,6 +50,7 @@ struct options {
     int64_t memory;      /**< bytes a node may use; 0: what is free */
     const char *outputs; /**< names of those to write, separated by commas; NULL: all */
     bool check_finite;
+    bool reproducible;
     bool overwrite, take_over, dry_run, strict, help, version;
     int order; /**< enum options_order */
     int as;    /**< enum options_as */

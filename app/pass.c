@@ -17,6 +17,51 @@ pass_bind(struct job *job, struct sheaf_error *error)
     return comm_agree(job->comm, status, error);
 }
 
+int
+pass_widest(const struct job *job)
+{
+    struct blas_library blas;
+    if (job->kernel->width_kind != SHEAF_WIDTH_BLAS)
+        return 0;
+    blas_describe(&blas);
+    return blas.greatest_threads;
+}
+
+/** Struct engine_setup's use_cores. */
+static int
+use_cores(void *argument, const int *cores, int count)
+{
+    struct job *job = argument;
+    struct sheaf_error ignored; // where cores cannot be had, the task is computed on the rank's own
+    bool by_blas = job->kernel->width_kind == SHEAF_WIDTH_BLAS;
+    if (count == 0 || team_bind_cores(job->team, cores, count, &ignored)) {
+        team_bind(job->team, job->place.local_rank, &job->layout, &ignored);
+        count = 1;
+    }
+    return by_blas ? blas_set_threads(count) : count;
+}
+
+/** Where widths are chosen: what the node's ranks know of each other's cores. Collective over the node. */
+static enum sheaf_status
+make_cores(struct job *job, struct sheaf_error *error)
+{
+    const struct layout *layout = &job->layout;
+    job->cores = NULL;
+    if (job->reason == LAYOUT_ASKED || layout->width > 1 || job->kernel->width_kind == SHEAF_WIDTH_ONE ||
+        job->options->reproducible || layout->ranks * layout->threads == 1)
+        return SHEAF_OK;
+    void *memory;
+    size_t bytes = cores_bytes(layout->ranks, layout->threads, job->plan->class_count);
+    enum sheaf_status status = comm_share(job->comm, bytes, &memory, error);
+    if (status)
+        return status;
+    if (job->place.local_rank == 0)
+        cores_init(memory, layout->ranks, layout->threads, job->plan->class_count, pass_widest(job));
+    comm_barrier_node(job->comm);
+    job->cores = memory;
+    return SHEAF_OK;
+}
+
 /** The first pass gets the queue's memory, later ones use it again: no rank looks at it any more once all are here. */
 static enum sheaf_status
 make_queue(struct job *job, struct sheaf_error *error)
@@ -56,7 +101,10 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .check_finite = job->options->check_finite,
                                  .settles_results = job->place.rank == 0 && !job->command->scratch,
                                  .results_in_memory = job->map.results_in_memory,
-                                 .memory_bytes = job->layout.ranks > 0 ? job->node_memory / job->layout.ranks : 0};
+                                 .memory_bytes = job->layout.ranks > 0 ? job->node_memory / job->layout.ranks : 0,
+                                 .cores = job->cores,
+                                 .use_cores = use_cores,
+                                 .use_cores_argument = job};
     enum sheaf_status status = comm_agree(job->comm, engine_create(&setup, &job->engine, error), error);
     if (status)
         return status;
@@ -126,6 +174,8 @@ pass_open(struct job *job, struct sheaf_error *error)
     enum sheaf_status status = pass_bind(job, error);
     if (!status)
         status = make_queue(job, error);
+    if (!status)
+        status = comm_agree(job->comm, make_cores(job, error), error);
     if (!status && job->plan->chunks > 0)
         status = make_engine(job, error);
     return status;

@@ -23,6 +23,9 @@ enum sheaf_status pass_open(struct job *job, struct sheaf_error *error);
  */
 enum sheaf_status pass_run(struct job *job, struct sheaf_error *error);
 
+/** Cores that a task can use at most: threads of this BLAS build; 0: any number. */
+int pass_widest(const struct job *job);
+
 /** Free engine and dispatch, where there are any: then another pass may be opened. */
 void pass_close(struct job *job);
 

@@ -5,10 +5,12 @@
 #include <string.h>
 
 void
-policy_first_span(int64_t chunks, int64_t workers_before, int64_t node_workers, int64_t *next, int64_t *end)
+policy_first_span(int64_t chunks, int64_t workers, int64_t workers_before, int64_t node_workers, int64_t *next,
+                  int64_t *end)
 {
-    *next = workers_before < chunks ? workers_before : chunks;
-    *end = chunks - *next < node_workers ? chunks : *next + node_workers;
+    int64_t first = chunks < workers ? chunks : workers; // times workers: fits, for ranks are fewer than 2^31
+    *next = first * workers_before / workers;
+    *end = first * (workers_before + node_workers) / workers;
 }
 
 /** The place behind a node's share of half of the nominal seconds from `next` on. Without any: the end. */

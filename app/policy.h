@@ -24,14 +24,17 @@
 #define POLICY_LOW_WATER_MOST INT64_C(64)
 
 /**
- * What a node starts with, without asking: a chunk for each of its workers, the longest ones first.
+ * What a node starts with, without asking: a chunk for each of its workers, the longest ones first. Fewer chunks than workers
+ * are spread over all nodes.
  *
  * @param[in]  chunks         of the plan
+ * @param[in]  workers        of all nodes
  * @param[in]  workers_before workers of the nodes before this one
  * @param[in]  node_workers   workers of this node
  * @param[out] next,end       the places [next, end); empty where there are not as many
  */
-void policy_first_span(int64_t chunks, int64_t workers_before, int64_t node_workers, int64_t *next, int64_t *end);
+void policy_first_span(int64_t chunks, int64_t workers, int64_t workers_before, int64_t node_workers, int64_t *next,
+                       int64_t *end);
 
 /**
  * Size of the next span of chunks for a node that asks: its share of half of the work that is left, so that spans shrink

@@ -81,6 +81,27 @@ queue_left(const struct queue *queue)
     return left;
 }
 
+int
+queue_last_spans(const struct queue *queue, struct queue_span spans[QUEUE_CELLS])
+{
+    int count = 0;
+    if (!atomic_load(&queue->closed))
+        return 0;
+    for (int i = 0; i < QUEUE_CELLS; i++) {
+        uint64_t cell = atomic_load(&queue->cells[i]);
+        if (cell_next(cell) >= cell_end(cell))
+            continue;
+        spans[count] = (struct queue_span){cell_next(cell), cell_end(cell)};
+        if (spans[count].next < spans[0].next) {
+            struct queue_span first = spans[count];
+            spans[count] = spans[0];
+            spans[0] = first;
+        }
+        count++;
+    }
+    return count;
+}
+
 bool
 queue_is_hungry(const struct queue *queue)
 {

@@ -25,6 +25,7 @@ enum {
 /** Sums over chunks of one rank (or of a node, or the run). Seconds are in nanoseconds, over all workers. */
 struct queue_totals {
     int64_t tasks, failed, chunks;
+    int64_t wide; /**< chunks that got more cores than the layout gives a task */
     int64_t work; /**< nominal nanoseconds of what is done: progress */
     int64_t bytes_read, bytes_written;
     int64_t read_ns, compute_ns, write_ns, wait_ns; /**< of workers */
@@ -78,6 +79,17 @@ void queue_close(struct queue *queue);
 
 /** Places in the queue that nobody has claimed. */
 int64_t queue_left(const struct queue *queue);
+
+/** Places [next, end). */
+struct queue_span {
+    int64_t next, end;
+};
+
+/**
+ * The spans that nobody has claimed, the one with the lowest place first.
+ * @return how many; 0 also while more spans may come
+ */
+int queue_last_spans(const struct queue *queue, struct queue_span spans[QUEUE_CELLS]);
 
 /** Whether the leader has been rung for more since the newest span came. */
 bool queue_is_hungry(const struct queue *queue);

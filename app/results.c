@@ -1,5 +1,6 @@
 #include "results.h"
 #include "blas.h"
+#include "choices.h"
 #include "file.h"
 #include "node.h"
 #include "parameters.h"
@@ -281,6 +282,7 @@ describe_run(struct job *job)
     snprintf(run->blas, sizeof run->blas, "%s, %s", blas.name, blas_threading_name(blas.threading));
     snprintf(run->core, sizeof run->core, "%s", blas.core);
     snprintf(run->layout, sizeof run->layout, "%dx%d:%d", job->layout.ranks, job->layout.threads, job->layout.width);
+    choices_format(job, run->choices, sizeof run->choices);
 }
 
 /** Write what all tasks share (sheaf make ...:shared): whole datasets, before the run. */

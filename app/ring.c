@@ -68,6 +68,13 @@ size_worker(const struct plan *plan, const struct source_map *inputs, struct eng
     return size->slot_bytes + align_up(size->workspace_bytes);
 }
 
+int64_t
+engine_worker_bytes(const struct plan *plan)
+{
+    struct engine_size size = {0};
+    return size_worker(plan, NULL, &size);
+}
+
 enum sheaf_status
 engine_size(const struct plan *plan, const struct source_map *inputs, const struct layout *layout, bool blocking_inputs,
             bool blocking_results, int64_t memory_bytes, struct engine_size *size, struct sheaf_error *error)
@@ -116,15 +123,18 @@ enum sheaf_status
 ring_allocate(struct engine *engine, struct sheaf_error *error)
 {
     const struct engine_size *size = &engine->size;
+    const struct cores *cores = engine->setup.cores;
     engine->slots = calloc((size_t)size->slots, sizeof *engine->slots);
     engine->workers = calloc((size_t)size->workers, sizeof *engine->workers);
-    bool good = engine->slots && engine->workers;
+    engine->scratch = cores ? malloc(cores_scratch_bytes(cores)) : NULL;
+    bool good = engine->slots && engine->workers && (engine->scratch || !cores);
     for (int i = 0; good && i < size->slots; i++) {
         struct slot *slot = &engine->slots[i];
         slot->index = i;
         slot->memory = map_memory(size->slot_bytes);
         slot->digest = record_digest_create();
-        good = slot->memory && slot->digest;
+        slot->taken = cores ? malloc((size_t)cores->ranks * (size_t)cores->threads * sizeof *slot->taken) : NULL;
+        good = slot->memory && slot->digest && (slot->taken || !cores);
         slot_list_push(&engine->idle_slots, slot);
     }
     for (int i = 0; good && i < size->workers; i++) {
@@ -148,12 +158,14 @@ ring_free(struct engine *engine)
         if (engine->slots[i].memory)
             munmap(engine->slots[i].memory, (size_t)engine->size.slot_bytes);
         record_digest_destroy(engine->slots[i].digest);
+        free(engine->slots[i].taken);
     }
     for (int i = 0; engine->workers && i < engine->size.workers; i++)
         if (engine->workers[i].workspace)
             munmap(engine->workers[i].workspace, (size_t)align_up(engine->size.workspace_bytes));
     free(engine->slots);
     free(engine->workers);
+    free(engine->scratch);
 }
 
 void

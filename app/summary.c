@@ -1,5 +1,6 @@
 #include "summary.h"
 #include "blas.h"
+#include "choices.h"
 #include "engine.h"
 #include "node.h"
 #include "progress.h"
@@ -41,9 +42,8 @@ print_inputs(const struct plan_class *class, FILE *stream)
                 class->shared[i] ? " shared" : "");
 }
 
-/** "100 tasks of (2000, 2000) f64, (2000, 2000) f64" */
-static void
-print_class(const struct plan_class *class, FILE *stream)
+void
+summary_print_class(const struct plan_class *class, FILE *stream)
 {
     fprintf(stream, "%lld task%s of ", (long long)class->tasks, class->tasks == 1 ? "" : "s");
     print_inputs(class, stream);
@@ -55,7 +55,7 @@ print_classes(const struct plan *plan, FILE *stream)
 {
     const struct plan_class *least = &plan->classes[0], *most = least;
     if (plan->class_count == 1) {
-        print_class(least, stream);
+        summary_print_class(least, stream);
         return;
     }
     for (int i = 1; i < plan->class_count; i++) {
@@ -114,16 +114,19 @@ static void
 print_layout(const struct job *job, FILE *stream)
 {
     struct blas_library blas;
+    char reason[CHOICES_REASON_BYTES];
     const struct layout *layout = &job->layout;
     blas_describe(&blas);
-    fprintf(stream, "%s %s, %s · layout %dx%d:%d: %d rank%s per node, %d core%s each, %s\n", blas.name, blas.core,
-            blas_threading_name(blas.threading), layout->ranks, layout->threads, layout->width, layout->ranks,
-            layout->ranks == 1 ? "" : "s", layout->threads, layout->threads == 1 ? "" : "s",
+    fprintf(stream, "%s %s, %s · layout %dx%d:%d%s: %d rank%s per node, %d core%s each, %s\n", blas.name, blas.core,
+            blas_threading_name(blas.threading), layout->ranks, layout->threads, layout->width,
+            choices_format_reason(job, reason), layout->ranks, layout->ranks == 1 ? "" : "s", layout->threads,
+            layout->threads == 1 ? "" : "s",
             layout->threads == 1 ? "one task at a time"
             : layout->width == 1 ? "threads work on tasks"
                                  : "BLAS threads work on one task");
     if (blas.advice[0])
         fprintf(stream, "%s\n", blas.advice);
+    choices_print(job, stream);
 }
 
 /** One line of a node: lines[0] is its leader's. */
@@ -361,6 +364,9 @@ summary_print_end(const struct job *job, double seconds, FILE *stream, struct sh
                 summary_format_quantity((double)totals->bytes_read / work, "B/s", in),
                 summary_format_quantity((double)totals->bytes_written / work, "B/s", out));
         print_shares(totals, work, stream);
+        if (totals->wide > 0)
+            fprintf(stream, "%lld of %lld chunks on several cores, for some had nothing else to do\n",
+                    (long long)totals->wide, (long long)totals->chunks);
     } else {
         fprintf(stream, "\n");
     }
@@ -391,7 +397,7 @@ summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *e
     for (int i = 0; i < shown; i++) {
         const struct plan_class *class = &plan->classes[plan->by_cost[i]];
         fprintf(stream, "class %d of %d: ", i + 1, plan->class_count);
-        print_class(class, stream);
+        summary_print_class(class, stream);
         print_class_outputs(class, stream);
         fprintf(stream, " · a task: %s, %s · %lld chunks of %lld\n",
                 summary_format_quantity(class->cost.flops, "FLOP", a),

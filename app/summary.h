@@ -13,6 +13,9 @@ char *summary_format_quantity(double value, const char *unit, char text[32]);
 /** "(5, 12, 12) f64": an output's leading axes and a task's own. @return text */
 char *summary_format_output(const struct store_output *output, char text[SHEAF_SHAPE_TEXT + 8]);
 
+/** "100 tasks of (2000, 2000) f64, (2000, 2000) f64" */
+void summary_print_class(const struct plan_class *class, FILE *stream);
+
 /** The first line: kernel, tasks, sizes. */
 void summary_print_headline(const struct job *job, FILE *stream);
 

@@ -31,7 +31,7 @@ claim_next(struct engine *engine, struct slot *slot)
         slot = take_free_slot(engine);
     while (slot) {
         uint32_t seen = atomic_load(&engine->news);
-        enum queue_claim claim = chunk_claim(engine, slot);
+        enum queue_claim claim = chunk_claim(engine, slot, false);
         if (claim == QUEUE_CLAIMED)
             return slot;
         if (claim == QUEUE_OVER) {
@@ -68,9 +68,10 @@ process(struct worker *worker, struct slot *slot)
     struct engine *engine = worker->engine;
     int64_t before = slot->read_ns;
     if (chunk_load(engine, slot, false) || chunk_compute(worker, slot))
-        return slot;
+        return slot; // the run is over
     worker->totals.read_ns += slot->read_ns - before;
     if (engine->size.carrier_writes) {
+        chunk_give_back_cores(engine, slot);
         pthread_mutex_lock(&engine->mutex);
         slot_list_push(&engine->behind, slot);
         pthread_cond_signal(&engine->carrier_wake);
@@ -80,6 +81,7 @@ process(struct worker *worker, struct slot *slot)
     int64_t start = node_nanoseconds();
     if (chunk_commit(engine, slot) == SHEAF_OK)
         worker->totals.write_ns += node_nanoseconds() - start;
+    chunk_give_back_cores(engine, slot);
     return slot;
 }
 

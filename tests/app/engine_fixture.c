@@ -246,6 +246,50 @@ share_inputs(struct fixture_node *node)
     }
 }
 
+/* Struct engine_setup's use_cores: no core may compute two wide chunks at a time. */
+static int
+use_cores(void *argument, const int *cores, int count)
+{
+    static _Thread_local int used[FIXTURE_RANKS * FIXTURE_RANKS], used_count;
+    struct fixture_rank *rank = argument;
+    struct fixture_node *node = rank->node;
+    assert_true((count == 0) != (used_count == 0)); /* in turn: wide, and back */
+    for (int i = 0; i < used_count; i++)
+        assert_int_equal(atomic_fetch_sub(&node->users[used[i]], 1), 1);
+    used_count = count;
+    for (int i = 0; i < count; i++) {
+        used[i] = cores[i];
+        assert_int_equal(atomic_fetch_add(&node->users[cores[i]], 1), 0);
+    }
+    for (int i = 0; i < node->setup.layout.threads && count > 0; i++) /* all of the rank's own are among them */
+        assert_int_equal(cores[i], rank->local_rank * node->setup.layout.threads + i);
+    if (count > 0)
+        atomic_fetch_add(&node->wide_chunks, 1);
+    return count > 0 ? count : 1;
+}
+
+static void
+create_cores(struct fixture_node *node)
+{
+    const struct layout *layout = &node->setup.layout;
+    const struct plan *plan = node->fixture->plan;
+    node->cores = malloc(cores_bytes(layout->ranks, layout->threads, plan->class_count));
+    assert_non_null(node->cores);
+    cores_init(node->cores, layout->ranks, layout->threads, plan->class_count, 0);
+}
+
+/* Behind a run: all cores have been given back. */
+static void
+check_cores(const struct fixture_node *node, const struct queue_totals *totals)
+{
+    if (!node->cores)
+        return;
+    assert_false(cores_are_lent(node->cores));
+    for (int i = 0; i < node->setup.layout.ranks * node->setup.layout.threads; i++)
+        assert_int_equal(atomic_load(&node->cores->until[i]), 0);
+    assert_int_equal(totals->wide, atomic_load(&node->wide_chunks));
+}
+
 void
 fixture_node_create(struct fixture_node *node, struct fixture *fixture, const struct fixture_setup *setup)
 {
@@ -269,6 +313,8 @@ fixture_node_create(struct fixture_node *node, struct fixture *fixture, const st
                                         .host_rows = node->host_rows,
                                         .run = &node->run};
     test_ok(keeper_create(&keeper, &node->keeper, &error), &error);
+    if (setup->chooses_widths)
+        create_cores(node);
     for (int i = 0; i < setup->present; i++) {
         struct fixture_rank *rank = &node->ranks[i];
         *rank = (struct fixture_rank){.node = node, .local_rank = i};
@@ -286,6 +332,9 @@ fixture_node_create(struct fixture_node *node, struct fixture *fixture, const st
                                             .local_rank = i,
                                             .on_root_node = root,
                                             .results_in_memory = !setup->results_block,
+                                            .cores = node->cores,
+                                            .use_cores = use_cores,
+                                            .use_cores_argument = rank,
                                             .memory_bytes =
                                                 setup->memory_bytes ? setup->memory_bytes : INT64_C(1) << 30};
         test_ok(engine_create(&engine, &rank->engine, &error), &error);
@@ -364,6 +413,7 @@ fixture_node_destroy(struct fixture_node *node)
     for (int k = 0; k < node->fixture->input_count; k++)
         free(node->shared[k]);
     keeper_destroy(node->keeper);
+    free(node->cores);
     munmap(node->queue, queue_bytes(node->setup.present, node->setup.first_rank != 0));
 }
 
@@ -372,9 +422,15 @@ fixture_run(struct fixture *fixture, const struct fixture_setup *setup, struct q
 {
     struct fixture_node node;
     struct queue_totals unused;
+    int64_t next = 0;
     fixture_node_create(&node, fixture, setup);
+    if (setup->chooses_widths) { /* nothing is claimed before it is known that no more comes */
+        assert_true(queue_refill(node.queue, 0, fixture->plan->chunks));
+        queue_close(node.queue);
+        next = fixture->plan->chunks;
+    }
     fixture_node_start(&node);
-    fixture_node_attend(&node, 0, fixture->plan->chunks, 7);
+    fixture_node_attend(&node, next, fixture->plan->chunks, 7);
     if (queue_error(node.queue, &error))
         fail_msg("%s", error.text);
     assert_int_equal(atomic_load(&node.queue->sequence), fixture->plan->chunks);
@@ -382,7 +438,9 @@ fixture_run(struct fixture *fixture, const struct fixture_setup *setup, struct q
     for (int rank = 0; rank < setup->present; rank++)
         for (int i = 0; i < QUEUE_IN_FLIGHT; i++)
             assert_int_equal(atomic_load(&node.queue->ranks[rank].in_flight[i]), 0);
-    queue_sum_totals(node.queue, totals ? totals : &unused);
+    totals = totals ? totals : &unused;
+    queue_sum_totals(node.queue, totals);
+    check_cores(&node, totals);
     fixture_node_destroy(&node);
 }
 
@@ -515,8 +573,8 @@ fixture_check_results(const struct fixture *fixture, int width)
     assert_true(commits && seen);
     for (int64_t place = 0; place < chunks; place++) {
         struct plan_chunk chunk = plan_at(fixture->plan, place);
-        failed += check_chunk(fixture, &chunk, width);
         struct record_chunk record = fixture_read_record(fixture, chunk.chunk);
+        failed += check_chunk(fixture, &chunk, width ? width : record.width);
         assert_in_range(record.sequence, 1, chunks);
         int64_t host = record.host - FIXTURE_HOST;
         commits[host]++;

@@ -61,6 +61,7 @@ struct fixture_setup {
     int nodes;            /**< of the run, where this is the root's; 0: it is the only one */
     int64_t memory_bytes; /**< 0: plenty */
     int64_t low_water;
+    bool chooses_widths; /**< as --layout auto */
 };
 
 /** A node: its queue, and an engine for each rank. */
@@ -71,6 +72,9 @@ struct fixture_node {
     struct keeper *keeper;
     struct record_run run;
     uint32_t host_rows[FIXTURE_NODES];
+    struct cores *cores;                              /**< NULL where widths are not chosen */
+    _Atomic int users[FIXTURE_RANKS * FIXTURE_RANKS]; /**< wide chunks that a core computes now */
+    _Atomic int wide_chunks;
     void *shared[2];
     struct fixture_rank {
         struct fixture_node *node;
@@ -112,6 +116,7 @@ void fixture_input(const struct fixture *fixture, int64_t task, double *x);
 /**
  * Check every result of a test kernel, every status, info, record and checksum in the file, and that each host has counted
  * its commits from 1 on.
+ * @param[in] width  of all chunks; 0: each one's, as its record says
  * @return how many tasks failed
  */
 int64_t fixture_check_results(const struct fixture *fixture, int width);

@@ -271,6 +271,55 @@ run_on_another_node(bool results_block)
     fixture_node_destroy(&root);
 }
 
+static int
+count_wide(void)
+{
+    int wide = 0;
+    for (int64_t chunk = 0; chunk < fixture.plan->chunks; chunk++)
+        wide += fixture_read_record(&fixture, chunk).width > 1;
+    return wide;
+}
+
+/* Chunks of 10 ms, so few that some cores have none at the end: the last ones are computed on several. */
+static void
+cores_without_work_are_lent(void **state)
+{
+    static const struct layout layouts[] = {{1, 2, 1}, {2, 1, 1}, {1, 4, 1}, {2, 2, 1}, {4, 1, 1}, {3, 1, 1}};
+    static const int64_t tasks[] = {20, 60, 100, 180}; /* 1, 3, 5, 9 chunks */
+    const union sheaf_parameter_value long_chunks[FIXTURE_PARAMETERS] = {
+        [FIXTURE_CHUNK] = {.integer = 20}, [FIXTURE_FATAL] = {.real = -1}, [FIXTURE_NAP] = {.integer = 10000000}};
+    (void)state;
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++)
+        for (int mode = 0; mode < 4; mode++) {
+            const struct fixture_setup setup = {
+                .layout = layouts[i], .present = layouts[i].ranks, .results_block = mode & 1, .chooses_widths = true};
+            const char *const *texts = mode & 2 ? dataset : generated;
+            int wide = 0;
+            for (size_t k = 0; k < sizeof tasks / sizeof tasks[0]; k++) {
+                fixture_create(&fixture, &fixture_twice_parallel, tasks[k], texts, long_chunks);
+                fixture.inputs[0].in_memory = false;
+                fixture_run(&fixture, &setup, NULL);
+                assert_int_equal(fixture_check_results(&fixture, 0), 0);
+                wide += count_wide();
+                if (k == 0)
+                    assert_int_equal(wide, 1); /* a single chunk has all cores for itself */
+                fixture_destroy(&fixture);
+            }
+        }
+}
+
+/* Where a chunk is too short to be worth several cores, none gets them. */
+static void
+short_chunks_stay_on_one_core(void **state)
+{
+    const struct fixture_setup setup = {.layout = {2, 2, 1}, .present = 2, .chooses_widths = true};
+    (void)state;
+    create(&fixture_twice_parallel, READ_COMPUTED, plain);
+    fixture_run(&fixture, &setup, NULL);
+    fixture_check_results(&fixture, 1);
+    fixture_destroy(&fixture);
+}
+
 static void
 commits_of_another_node_are_written_by_the_root(void **state)
 {
@@ -374,6 +423,8 @@ main(void)
         cmocka_unit_test(a_single_slot_is_enough),
         cmocka_unit_test(parked_ranks_do_nothing),
         cmocka_unit_test(a_width_reaches_kernel_and_record),
+        cmocka_unit_test(cores_without_work_are_lent),
+        cmocka_unit_test(short_chunks_stay_on_one_core),
         cmocka_unit_test(products_are_computed),
         cmocka_unit_test(commits_of_another_node_are_written_by_the_root),
         cmocka_unit_test(a_full_outbox_holds_up_and_loses_nothing),

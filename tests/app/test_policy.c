@@ -35,17 +35,21 @@ first_spans_are_a_chunk_for_each_worker_in_order(void **state)
     (void)state;
     for (int trial = 0; trial < 2000; trial++) {
         int nodes = (int)test_random_within(&random, 1, 50);
-        int64_t chunks = test_random_within(&random, 0, 500), before = 0, expected = 0;
+        int64_t chunks = test_random_within(&random, 0, 500), node_workers[50], all = 0, before = 0, expected = 0;
+        for (int node = 0; node < nodes; node++)
+            all += node_workers[node] = test_random_within(&random, 1, 20);
         for (int node = 0; node < nodes; node++) {
-            int64_t workers = test_random_within(&random, 1, 20), next, end;
-            policy_first_span(chunks, before, workers, &next, &end);
+            int64_t workers = node_workers[node], next, end;
+            policy_first_span(chunks, all, before, workers, &next, &end);
             assert_true(next == expected && next <= end && end <= chunks);
-            assert_true(end - next == workers || end == chunks);
-            assert_true(end - next <= workers);
+            if (chunks >= all)
+                assert_int_equal(end - next, workers);
+            else /* its share, to rounding */
+                assert_true(labs((end - next) * all - chunks * workers) <= all);
             expected = end;
             before += workers;
         }
-        assert_true(expected == (before < chunks ? before : chunks));
+        assert_int_equal(expected, all < chunks ? all : chunks);
     }
 }
 

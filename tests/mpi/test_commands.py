@@ -206,19 +206,10 @@ class Layouts(CommandTest):
         cores = self.cores()
         if cores > self.count:
             self.skipTest("more cores than tasks")
-        run, chunks = self.run_with(ranks=0)
+        run, chunks = self.run_with("--reproducible", ranks=0)
         self.assertEqual((run["ranks"], run["nodes"], run["threads"], run["width"]), (1, 1, cores, 1))
         self.assertTrue((chunks["width"] == 1).all() and (chunks["rank"] == 0).all())
         self.assertEqual(set(chunks["worker"]), set(range(cores)), "a worker had nothing to do")
-
-    def test_fewer_tasks_than_cores(self):
-        """Then BLAS threads work on one task."""
-        cores = self.cores()
-        self.write("one.h5", a=self.a[0], b=self.b[0])
-        self.sheaf("run", "matmul", "one.h5:/a", "one.h5:/b", "-o", "one-out.h5", ranks=0)
-        with h5py.File(self.path("one-out.h5"), "r") as file:
-            self.assertEqual(file["sheaf/chunks"]["width"].tolist(), [cores])
-            self.assertWithin(file["result"][...], *product_and_bound(self.a[0], self.b[0]))
 
     def test_threads_on_tasks(self):
         run, chunks = self.run_with("--layout", "1x2:1", ranks=1)

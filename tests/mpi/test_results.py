@@ -240,12 +240,13 @@ class FailedTasks(SheafTest):
 
 
 class SameBits(SheafTest):
-    """Results depend on the data and the width alone: not on ranks, layout, order, nodes."""
+    """With --reproducible, results depend on the data alone: not on ranks, layout, order, memory, nodes."""
 
     def ways(self):
         yield "default", [], {}
         yield "all ranks", ["--layout", f"{RANKS}x1"], {}
         yield "two threads", ["--layout", "1x2:1"], {}
+        yield "two threads on a task, were it allowed to", ["--layout", "1x2:2"], {}
         yield "two threads each", ["--layout", f"{RANKS}x2:1"], {}
         yield "reverse", ["--order", "reverse"], {}
         yield "little memory", ["--memory", "48M"], {}
@@ -255,6 +256,7 @@ class SameBits(SheafTest):
             yield f"nodes of {node_ranks}, one rank each, reverse", ["--layout", "1x2:1", "--order", "reverse"], nodes
 
     def check(self, kernel, *operands, tasks):
+        operands = *operands, "--reproducible"
         reference = self.compute(kernel, *operands, "--layout", "1x1", output="reference.h5", ranks=0)
         for name, options, environment in self.ways():
             with self.subTest(way=name):

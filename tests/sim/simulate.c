@@ -300,8 +300,8 @@ start(struct run *run)
         struct span first = {0, 0, 0};
         node->free = run->free + (int64_t)i * setup->node_workers;
         node->slowness = 1 + setup->speed_spread * (2 * uniform(run) - 1);
-        policy_first_span(setup->plan->chunks, (int64_t)i * setup->node_workers, setup->node_workers, &first.next,
-                          &first.end);
+        policy_first_span(setup->plan->chunks, workers, (int64_t)i * setup->node_workers, setup->node_workers,
+                          &first.next, &first.end);
         refill(run, node, first);
         go_on(run, i, 0);
     }

@@ -1,0 +1,111 @@
+#include "engine_parts.h"
+#include "node.h"
+
+/** Predicted seconds of a chunk on one core. */
+static double
+predict(const struct engine *engine, const struct plan_chunk *chunk)
+{
+    struct tune_facts facts;
+    cores_facts(engine->setup.cores, engine->setup.plan, chunk, &facts);
+    return tune_seconds(&facts, 1);
+}
+
+static void
+release_cores(struct engine *engine, struct slot *slot)
+{
+    if (slot->taken_count > 0 && cores_release(engine->setup.cores, slot->taken, slot->taken_count))
+        queue_ring_all(engine->setup.queue);
+    slot->taken_count = 0;
+}
+
+/**
+ * No more spans will come: choose how many cores compute the chunk at the queue's head, and take them.
+ * @return false where this rank has to wait, for cores or for another rank that is to compute it
+ */
+static bool
+take_cores(struct engine *engine, struct slot *slot)
+{
+    const struct engine_setup *setup = &engine->setup;
+    struct queue_span spans[QUEUE_CELLS];
+    int count = queue_last_spans(setup->queue, spans), other = -1;
+    if (count == 0)
+        return true; // the queue will say what is now so
+    slot->taken_count = cores_choose(setup->cores, setup->plan, spans, count, setup->local_rank, node_nanoseconds(),
+                                     slot->taken, &other, engine->scratch);
+    if (other >= 0)
+        queue_ring(setup->queue, other);
+    return slot->taken_count > 0;
+}
+
+/** Claim where widths are chosen: a chunk that is short goes the short way, but for where its core is lent. */
+static enum queue_claim
+claim_with_cores(struct engine *engine, struct slot *slot, int64_t *place)
+{
+    const struct engine_setup *setup = &engine->setup;
+    struct queue_span spans[QUEUE_CELLS];
+    if (queue_last_spans(setup->queue, spans) == 0)
+        return queue_take(setup->queue, place);
+    struct plan_chunk head = plan_at(setup->plan, spans[0].next);
+    if (predict(engine, &head) < CORES_LEAST_SECONDS && !cores_are_lent(setup->cores))
+        return queue_take(setup->queue, place);
+    cores_lock(setup->cores);
+    enum queue_claim claim = take_cores(engine, slot) ? queue_take(setup->queue, place) : QUEUE_EMPTY;
+    cores_unlock(setup->cores);
+    if (claim != QUEUE_CLAIMED)
+        release_cores(engine, slot);
+    return claim;
+}
+
+enum queue_claim
+chunk_claim(struct engine *engine, struct slot *slot, bool ahead)
+{
+    int64_t place;
+    slot->taken_count = 0;
+    enum queue_claim claim = engine->setup.cores && !ahead ? claim_with_cores(engine, slot, &place)
+                                                           : queue_take(engine->setup.queue, &place);
+    if (claim != QUEUE_CLAIMED)
+        return claim;
+    struct plan_chunk chunk = plan_at(engine->setup.plan, place);
+    ring_assign(engine, slot, &chunk);
+    atomic_store(&engine->setup.queue->ranks[engine->setup.local_rank].in_flight[slot->index], chunk.chunk + 1);
+    return claim;
+}
+
+void
+chunk_begin_width(struct engine *engine, struct slot *slot)
+{
+    const struct engine_setup *setup = &engine->setup;
+    slot->width = setup->layout.width;
+    if (!setup->cores)
+        return;
+    if (slot->taken_count == 0) { // claimed ahead, or short
+        double seconds = predict(engine, &slot->chunk);
+        int64_t until = node_nanoseconds() + (int64_t)(1e9 * seconds);
+        int core = seconds < CORES_LEAST_SECONDS ? -1 : cores_take(setup->cores, setup->local_rank, until);
+        if (core >= 0)
+            slot->taken[slot->taken_count++] = core;
+    }
+    if (slot->taken_count <= 1)
+        return;
+    struct sheaf_error ignored; // without helpers the worker computes alone
+    slot->width = setup->use_cores(setup->use_cores_argument, slot->taken, slot->taken_count);
+    if (setup->plan->kernel->width_kind == SHEAF_WIDTH_PARALLEL && parallel_create(slot->width, &slot->team, &ignored))
+        slot->width = 1;
+}
+
+void
+chunk_end_width(struct engine *engine, struct slot *slot)
+{
+    if (slot->taken_count <= 1)
+        return;
+    parallel_destroy(slot->team);
+    slot->team = NULL;
+    engine->setup.use_cores(engine->setup.use_cores_argument, NULL, 0);
+}
+
+void
+chunk_give_back_cores(struct engine *engine, struct slot *slot)
+{
+    if (engine->setup.cores)
+        release_cores(engine, slot);
+}
