@@ -193,6 +193,24 @@ COMPACT_NAME(note_left)(struct compact_group *group, const EIGEN *eigen)
         group->info[lane] = (int32_t)left[lane];
 }
 
+/*
+ * Make the vectors' lengths 1 again: each rotation changes them by a rounding, and that adds up; angles between vectors stay
+ * right without. A vector of an identity stays as it is.
+ */
+LANE_INLINE void
+COMPACT_NAME(normalise)(const EIGEN *eigen)
+{
+    for (int64_t i = 0; i < eigen->m; i++) {
+        NUMBER *vector = eigen->vectors + i * eigen->m;
+        VECTOR squares = {0};
+        for (int64_t j = 0; j < eigen->m; j++)
+            squares += COMPACT_NAME(square)(vector[j]);
+        const VECTOR factor = 1 / COMPACT_LANES_NAME(square_root)(squares);
+        for (int64_t j = 0; j < eigen->m; j++)
+            vector[j] = COMPACT_NAME(times_real)(vector[j], factor);
+    }
+}
+
 /* Each value's place in ascending order; equal ones stay in the order that they are in. */
 LANE_INLINE void
 COMPACT_NAME(find_places)(const EIGEN *eigen)
@@ -238,6 +256,8 @@ COMPACT_NAME(decompose)(struct compact_group *group, bool vectors)
     while (sweeps < group->sweeps && COMPACT_NAME(sweep)(&eigen, vectors))
         sweeps++;
     COMPACT_NAME(note_left)(group, &eigen);
+    if (vectors)
+        COMPACT_NAME(normalise)(&eigen);
     COMPACT_NAME(find_places)(&eigen);
     for (int lane = 0; lane < LANES; lane++)
         if (compact_lane_status(group, lane) == SHEAF_TASK_DONE)

@@ -205,6 +205,41 @@ matrices_of_all_sorts_are_decomposed(void **state)
         }
 }
 
+/*
+ * How far the squared lengths of m numbers may be from 1: the parts' squares and their sum are off by m + 1 roundings or, of
+ * complex numbers, 2 m + 1; the root halves that; itself, the division and the product are 3 more; and lengths are squared.
+ */
+static long double
+length_bound(enum sheaf_type type, int64_t m)
+{
+    const long double terms = (long double)(sheaf_type_is_complex(type) ? 2 * m : m);
+    return (terms + 1.0L + 2.0L * 3.0L) * fixture_unit_roundoff(type);
+}
+
+/* Small matrices' vectors are normalised in the end: hundreds of rotations leave no trace in their lengths. */
+static void
+small_vectors_have_unit_length(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
+        for (int64_t m = 1; m <= 16; m++) {
+            const enum sheaf_type type = fixture_types[t];
+            struct fixture fixture;
+            create(&fixture, "eigh", type, m, 20);
+            fixture_run(&fixture, 0, 20);
+            for (int64_t vector = 0; vector < 20 * m; vector++) {
+                const unsigned char *v = fixture_output(&fixture, V, vector / m);
+                long double square = 0.0L;
+                for (int64_t i = 0; i < m; i++) {
+                    const long double complex x = fixture_get(type, v, i * m + vector % m);
+                    square += creall(x) * creall(x) + cimagl(x) * cimagl(x);
+                }
+                assert_true(fabsl(square - 1.0L) <= length_bound(type, m));
+            }
+            fixture_destroy(&fixture);
+        }
+}
+
 /* Small diagonal matrices have their own elements as eigenvalues, whatever their sizes, and no vector is turned. */
 static void
 diagonal_matrices_are_only_sorted(void **state)
@@ -505,6 +540,7 @@ main(void)
         cmocka_unit_test(the_check_sees_one_wrong_element),
         cmocka_unit_test(known_eigenvalues_are_found),
         cmocka_unit_test(matrices_of_all_sorts_are_decomposed),
+        cmocka_unit_test(small_vectors_have_unit_length),
         cmocka_unit_test(diagonal_matrices_are_only_sorted),
         cmocka_unit_test(complex_vectors_are_not_conjugated),
         cmocka_unit_test(only_the_lower_triangle_is_read),
