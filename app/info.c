@@ -7,6 +7,7 @@
 #include "status.h"
 #include "store.h"
 #include "summary.h"
+#include "sweep.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -166,6 +167,8 @@ print_file(const char *path, struct sheaf_error *error)
     if (status == SHEAF_BAD_DATA) {
         // Not a results file, but perhaps an input: then what it holds is what users want to know.
         struct sheaf_error ignored;
+        if (sweep_print_file(path, &ignored) == SHEAF_OK)
+            return SHEAF_OK;
         if (store_list_datasets(path, 40, datasets, sizeof datasets, &ignored) == SHEAF_OK && datasets[0]) {
             printf("%s: an HDF5 file, not a results file of Sheaf's; its datasets\n%s", path, datasets);
             return SHEAF_OK;

@@ -7,6 +7,7 @@
 #include "restart.h"
 #include "run.h"
 #include "status.h"
+#include "sweep.h"
 #include "verify.h"
 
 #include <stdio.h>
@@ -68,8 +69,9 @@ run_together(const struct options *options, int *argument_count, char ***argumen
     restart_for_blas(options->arguments);
     if (comm_start(argument_count, arguments, &comm, &error))
         return complain(&error);
-    enum sheaf_status status =
-        options->command == COMMAND_RUN ? run_command(options, comm, &error) : make_command(options, comm, &error);
+    enum sheaf_status status = options->command == COMMAND_RUN     ? run_command(options, comm, &error)
+                               : options->command == COMMAND_SWEEP ? sweep_command(options, comm, &error)
+                                                                   : make_command(options, comm, &error);
     bool root = comm_place(comm)->rank == 0;
     // A rank that returns an error makes mpirun print banners and kill the rest: the root alone tells.
     int code = status && root ? complain(&error) : SHEAF_OK;

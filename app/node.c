@@ -216,3 +216,21 @@ node_nanoseconds(void)
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
+
+void
+node_reset_peak_memory(void)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/proc/self/clear_refs", root);
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return;
+    fputs("5", file); // proc(5): the peak becomes what it is now
+    fclose(file);
+}
+
+int64_t
+node_peak_memory(void)
+{
+    return 1024 * read_number("/proc/self/status", "VmHWM:", 0);
+}

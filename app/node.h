@@ -14,6 +14,12 @@ int64_t node_memory_available(void);
 /** Bytes of memory of the machine, cut alike. */
 int64_t node_memory_total(void);
 
+/** Forget the peak of this process's memory. Where the system refuses, node_peak_memory still counts from the process's start. */
+void node_reset_peak_memory(void);
+
+/** Bytes of memory that this process had at most, shared and mapped pages too, since it was reset; 0: not known. */
+int64_t node_peak_memory(void);
+
 /** CPUs that the cgroups' quotas allow, 0: no quota. */
 double node_cpu_quota(void);
 

@@ -10,50 +10,66 @@
 enum {
     OPTIONS_MAX = 64,
     KEY_BASE = 1000,
-    COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY | COMMAND_STATUS
+    COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY | COMMAND_STATUS | COMMAND_SWEEP,
+    COMMAND_RUNS = COMMAND_RUN | COMMAND_SWEEP, /**< they take a kernel and its operands */
 };
 
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct option_row table[] = {
-    {"output", 'o', OPTION_TEXT, COMMAND_RUN, "FILE.h5", 0, 0, NULL, false, FIELD(output), "results file to create"},
-    {"count", 'n', OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE, "TASKS", 1, INT64_C(1) << 40, NULL, true, FIELD(count),
+    {"output", 'o', OPTION_TEXT, COMMAND_RUNS, "FILE.h5", 0, 0, NULL, false, FIELD(output),
+     "file to create: the results; of a sweep its table and times, from which a sweep that was interrupted goes on "
+     "when it "
+     "is started again with the same arguments"},
+    {"layouts", 0, OPTION_TEXT, COMMAND_SWEEP, "RxT[:W],...", 0, 0, NULL, false, FIELD(layouts),
+     "compare these; default: all that use the node's cores"},
+    {"oversubscribe", 0, OPTION_FLAG, COMMAND_SWEEP, NULL, 0, 0, NULL, false, FIELD(oversubscribe),
+     "compare layouts with more threads than cores too, to see what they cost"},
+    {"nodes", 0, OPTION_FLAG, COMMAND_SWEEP, NULL, 0, 0, NULL, false, FIELD(each_node_count),
+     "compare each layout on one node, on two, ... on all"},
+    {"seconds", 0, OPTION_INTEGER, COMMAND_SWEEP, "SECONDS", 1, 1000000, "60", false, FIELD(seconds),
+     "what the sweep may take: it sizes the sample of tasks, then bounds the number of rounds"},
+    {"scratch", 0, OPTION_TEXT, COMMAND_SWEEP, "DIR", 0, 0, NULL, false, FIELD(scratch),
+     "where results are written to while it measures, which nobody keeps; default: beside -o, or here"},
+    {"csv", 0, OPTION_TEXT, COMMAND_SWEEP, "FILE", 0, 0, NULL, false, FIELD(csv), "the table as CSV"},
+    {"json", 0, OPTION_TEXT, COMMAND_SWEEP, "FILE", 0, 0, NULL, false, FIELD(json), "the table as JSON"},
+    {"count", 'n', OPTION_INTEGER, COMMAND_RUNS | COMMAND_MAKE, "TASKS", 1, INT64_C(1) << 40, NULL, true, FIELD(count),
      "number of tasks, where no dataset gives it"},
-    {"seed", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE, "NUMBER", 0, INT64_MAX, "0", true, FIELD(seed),
+    {"seed", 0, OPTION_INTEGER, COMMAND_RUNS | COMMAND_MAKE, "NUMBER", 0, INT64_MAX, "0", true, FIELD(seed),
      "seed of the generated operands"},
-    {"param", 'p', OPTION_LIST, COMMAND_RUN, "NAME=VALUE", 0, OPTIONS_PARAMETERS_MAX, NULL, true, FIELD(parameters),
+    {"param", 'p', OPTION_LIST, COMMAND_RUNS, "NAME=VALUE", 0, OPTIONS_PARAMETERS_MAX, NULL, true, FIELD(parameters),
      "a parameter of the kernel (sheaf info KERNEL lists them)"},
-    {"kernel", 'k', OPTION_TEXT, COMMAND_RUN | COMMAND_INFO, "FILE.so", 0, 0, NULL, true, FIELD(plugin),
+    {"kernel", 'k', OPTION_TEXT, COMMAND_RUNS | COMMAND_INFO, "FILE.so", 0, 0, NULL, true, FIELD(plugin),
      "a shared object with kernels of your own (sheaf/kernel.h); KERNEL may then name one of them"},
-    {"as", 0, OPTION_CHOICE, COMMAND_RUN, "auto|f32|f64|c64|c128", 0, 0, "auto", true, FIELD(as),
+    {"as", 0, OPTION_CHOICE, COMMAND_RUNS, "auto|f32|f64|c64|c128", 0, 0, "auto", true, FIELD(as),
      "type that all operands are read as, whatever they are stored as; auto: their own where the kernel takes it, else "
      "the "
      "next one that it takes; operands of several types get their common one, as in NumPy"},
-    {"pair", 0, OPTION_CHOICE, COMMAND_RUN, "name|order", 0, 0, "name", true, FIELD(pair),
+    {"pair", 0, OPTION_CHOICE, COMMAND_RUNS, "name|order", 0, 0, "name", true, FIELD(pair),
      "how sets of datasets go together: by the text that their wildcards matched (two lists: line by line), or by "
      "position"},
-    {"allow-external", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(allow_external),
+    {"allow-external", 0, OPTION_FLAG, COMMAND_RUNS, NULL, 0, 0, NULL, false, FIELD(allow_external),
      "follow HDF5 files to other files: external links, external storage, virtual datasets. A file of a stranger can "
      "so name "
      "any file that you may read"},
-    {"allow-filters", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(allow_filters),
+    {"allow-filters", 0, OPTION_FLAG, COMMAND_RUNS, NULL, 0, 0, NULL, false, FIELD(allow_filters),
      "let the HDF5 library load filter plugins (HDF5_PLUGIN_PATH), which are code"},
-    {"outputs", 0, OPTION_TEXT, COMMAND_RUN, "NAME,...", 0, 0, NULL, true, FIELD(outputs),
+    {"outputs", 0, OPTION_TEXT, COMMAND_RUNS, "NAME,...", 0, 0, NULL, true, FIELD(outputs),
      "write only these of the kernel's outputs (sheaf info KERNEL names them)"},
-    {"check-finite", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, true, FIELD(check_finite),
+    {"check-finite", 0, OPTION_FLAG, COMMAND_RUNS, NULL, 0, 0, NULL, true, FIELD(check_finite),
      "tasks with NaN or infinity in their input fail, whatever the kernel would make of it"},
     {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "auto|RxT[:W]", 0, 0, "auto", false, FIELD(layout),
      "R ranks per node with T cores each, W cores per task (1 or T); auto: all cores, each its own tasks, and the last "
      "ones, or few, on several cores where that ends sooner"},
     {"reproducible", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, true, FIELD(reproducible),
      "compute every task on one core, so that not even the last bits depend on ranks, cores, memory or timing"},
-    {"strict", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(strict),
+    {"strict", 0, OPTION_FLAG, COMMAND_RUNS | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(strict),
      "refuse to start (exit 71) where cores, layout, BLAS or other programs on a node are not as they should be, "
      "instead "
      "of warning"},
-    {"memory", 'm', OPTION_SIZE, COMMAND_RUN | COMMAND_MAKE, "BYTES", 1 << 20, INT64_MAX, NULL, false, FIELD(memory),
+    {"memory", 'm', OPTION_SIZE, COMMAND_RUNS | COMMAND_MAKE, "BYTES", 1 << 20, INT64_MAX, NULL, false, FIELD(memory),
      "memory that Sheaf may use on each node, with suffix K, M, G or T; default: most of what is free"},
-    {"overwrite", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(overwrite),
+    {"overwrite", 0, OPTION_FLAG, COMMAND_RUNS | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(overwrite),
      "replace the output where it exists"},
     {"take-over", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(take_over),
      "write the output though another run, which cannot be seen from here, holds its lock: only where you know that it "
@@ -94,6 +110,16 @@ static const struct command_text {
      "  mpirun -n 8 sheaf run matmul beams.h5:/a beams.h5:/b -o products.h5\n"
      "  sheaf run svd 'survey/*.h5:/beams/*/data' -o spectra.h5\n"
      "  sheaf run inv random:100x100:f32 --count 1000 -o inverses.h5"},
+    {COMMAND_SWEEP, "sweep", "KERNEL OPERAND...",
+     "Compare layouts, ranks x threads, on a sample of the tasks, and say which is best.\v"
+     "Operands are those of sheaf run. Every layout computes the same sample of the real tasks, reading and writing as "
+     "a "
+     "run does, in rounds: each layout once a round, the order turned about, so that a machine that becomes slower "
+     "harms all alike. Layouts that the rounds cannot tell from the best one (Wilcoxon's signed-rank test, 1 in 20) "
+     "are "
+     "marked. Start as many ranks as the largest layout needs; smaller ones park the rest.\n\n"
+     "  mpirun -n 8 sheaf sweep matmul beams.h5:/a beams.h5:/b -o sweep.h5\n"
+     "  mpirun -n 4 sheaf sweep svd random:500x500 --count 1000 --layouts 1x4:1,1x4:4,2x2,4x1 --seconds 30"},
     {COMMAND_MAKE, "make", "FILE.h5 NAME=OPERAND...",
      "Make an HDF5 file with generated operands.\v"
      "  sheaf make beams.h5 a=random:2000x2000 b=random:2000x2000 --count 100"},
@@ -359,6 +385,82 @@ options_parse(int argument_count, char **arguments, struct options *options, str
     if (failed && parsing.status == SHEAF_OK)
         return sheaf_fail(error, SHEAF_USAGE, "%s: cannot understand these options (%s --help shows them)", name, name);
     return parsing.status;
+}
+
+/** Add a word, after a space and in quotes where a shell would take it apart. */
+static void
+add_word(const char *word, char *text, size_t bytes)
+{
+    size_t used = strlen(text);
+    bool plain = *word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%") ==
+                              strlen(word);
+    if (used + strlen(word) * 4 + 4 > bytes)
+        return; // longer than any command line that can be typed
+    char *at = stpcpy(text + used, used ? plain ? " " : " '" : plain ? "" : "'");
+    for (const char *c = word; *c; c++)
+        at = *c == '\'' ? stpcpy(at, "'\\''") : (*at = *c, at + 1);
+    strcpy(at, plain ? "" : "'");
+}
+
+/** Add an option that was given. */
+static void
+add_option(const struct option_row *row, const struct options *options, char *text, size_t bytes)
+{
+    const char *field = (const char *)options + row->offset;
+    char name[64], number[32];
+    int64_t value;
+    const char *word = NULL, *choice;
+    snprintf(name, sizeof name, "--%s", row->name);
+    switch (row->kind) {
+    case OPTION_FLAG:
+        if (*(const bool *)field)
+            add_word(name, text, bytes);
+        return;
+    case OPTION_LIST:
+        for (int i = 0; i < options->parameter_count; i++) {
+            add_word(name, text, bytes);
+            add_word(options->parameters[i], text, bytes);
+        }
+        return;
+    case OPTION_TEXT:
+        memcpy(&word, field, sizeof word);
+        break;
+    case OPTION_CHOICE:
+        choice = row->value;
+        for (int i = 0; i < *(const int *)field; i++)
+            choice = strchr(choice, '|') + 1;
+        snprintf(number, sizeof number, "%.*s", (int)strcspn(choice, "|"), choice);
+        word = *(const int *)field ? number : NULL;
+        break;
+    case OPTION_INTEGER:
+    case OPTION_SIZE:
+        memcpy(&value, field, sizeof value);
+        snprintf(number, sizeof number, "%lld", (long long)value);
+        word = value ? number : NULL;
+        break;
+    }
+    if (word) {
+        add_word(name, text, bytes);
+        add_word(word, text, bytes);
+    }
+}
+
+void
+options_format(const struct options *options, enum command command, char *text, size_t bytes)
+{
+    *text = '\0';
+    add_word("sheaf", text, bytes);
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i].command == command)
+            add_word(commands[i].name, text, bytes);
+    for (int i = 0; i < options->operand_count; i++)
+        add_word(options->operands[i], text, bytes);
+    for (int i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        bool both = (row->commands & command) && (row->commands & options->command);
+        if (both && row->offset != FIELD(output) && row->offset != FIELD(layout) && row->offset != FIELD(overwrite))
+            add_option(row, options, text, bytes);
+    }
 }
 
 static void

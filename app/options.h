@@ -17,7 +17,8 @@ enum command {
     COMMAND_MAKE = 2,
     COMMAND_INFO = 4,
     COMMAND_VERIFY = 8,
-    COMMAND_STATUS = 16
+    COMMAND_STATUS = 16,
+    COMMAND_SWEEP = 32
 };
 
 /** In what order chunks are handed out. */
@@ -57,7 +58,12 @@ struct options {
     int pair;  /**< enum options_pair */
     bool allow_external, allow_filters;
     bool exit_code;
-    int sync;     /**< enum options_sync */
+    int sync;            /**< enum options_sync */
+    const char *layouts; /**< of a sweep; NULL: all */
+    const char *scratch; /**< directory; NULL: that of the output */
+    const char *csv, *json;
+    int64_t seconds; /**< of a sweep; 0: the default */
+    bool oversubscribe, each_node_count;
     int progress; /**< enum options_progress */
     int argument_count;
     char **arguments; /**< the whole command line, as it was given; ends with NULL */
@@ -96,6 +102,12 @@ const struct option_row *options_table(int *count);
  */
 enum sheaf_status options_parse(int argument_count, char **arguments, struct options *options,
                                 struct sheaf_error *error);
+
+/**
+ * Write a command line that repeats these options and operands, quoted for a shell, with another command: what that one does not
+ * take is left out, and so are its output and its layout.
+ */
+void options_format(const struct options *options, enum command command, char *text, size_t bytes);
 
 /** Print the help of a command; COMMAND_NONE: of the program. */
 void options_print_help(enum command command, FILE *stream);
