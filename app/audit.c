@@ -230,14 +230,18 @@ find_blas_cap(const struct audit_facts *facts, struct audit_findings *findings)
 static void
 find_others(const struct audit_facts *facts, struct audit_findings *findings)
 {
+    char cores[32] = "this core";
     int threads = facts->other_threads;
+    if (facts->other_cores > 1)
+        snprintf(cores, sizeof cores, "these %d cores", facts->other_cores);
     if (threads == 0 || least(wanted(facts), audit_cores(facts)) + threads <= facts->other_cores)
         return;
     add(findings, false,
-        "%d thread%s of other programs (%s, process %lld%s) compute%s on these %d cores: both will be slower; wait for "
-        "them, or take fewer cores with --layout",
+        "%d thread%s of other programs (%s, process %lld%s) compute%s on %s: both will be slower; wait for them, or "
+        "take "
+        "fewer cores with --layout",
         threads, threads == 1 ? "" : "s", facts->other_program, (long long)facts->other_process,
-        threads == 1 ? "" : ", ...", threads == 1 ? "s" : "", facts->other_cores);
+        threads == 1 ? "" : ", ...", threads == 1 ? "s" : "", cores);
 }
 
 void

@@ -324,6 +324,8 @@ other_programs(void **state)
     EXPECT(&facts, "2 threads of other programs");
     facts.other_cores = 64; // that it may also use
     expect_nothing(&facts);
+    facts.other_cores = 1;
+    EXPECT(&facts, "compute on this core: both will be slower");
 }
 
 static void

@@ -141,6 +141,32 @@ class Starts(AuditTest):
         self.assertRegex(out, rf"(?m)^  cores +1 \(this process may use 1\)\n.*\n  offered +CPU {CPUS[0]} ")
 
 
+class Machines(AuditTest):
+    """This machine, as if its CPUs were others; tests/app/test_survey.c has many more."""
+
+    def as_if(self, machine):
+        return {"HWLOC_SYNTHETIC": machine, "HWLOC_THISSYSTEM": "1"}
+
+    def test_siblings(self):
+        """Two hardware threads are one core."""
+        if CPUS != [0, 1]:
+            self.skipTest("the CPUs are not just 0 and 1")
+        machine = self.as_if("pack:1 core:1 pu:2")
+        self.audit([], environment=machine)
+        self.assertEqual(self.layout, "1x1:1")
+        self.audit([], "--layout", "1x2:1", environment=machine,
+                   warned=[r"wants 2 cores, there is 1 \(2 hardware threads share them\)"])
+        self.assertRegex(self.launch([], "info", environment=machine).out, "1 core with 2 hardware threads")
+
+    def test_numa_nodes(self):
+        if CPUS != [0, 1]:
+            self.skipTest("the CPUs are not just 0 and 1")
+        machine = self.as_if("numa:2 core:1 pu:1")
+        self.audit([], environment=machine)
+        self.assertEqual(self.layout, "1x2:1")
+        self.assertRegex(self.launch([], "info", environment=machine).out, "2 cores with 2 hardware threads .* 2 NUMA nodes")
+
+
 class Slurm(AuditTest):
     """By its variables; what Slurm itself does, tests/slurm has."""
 
