@@ -72,6 +72,7 @@ cores_facts(const struct cores *cores, const struct plan *plan, const struct pla
         facts->greatest_width = cores->widest;
     facts->narrow = read_sample(&class->narrow);
     facts->wide = read_sample(&class->wide);
+    facts->any = read_sample(&cores->any);
 }
 
 /** The node as the rank that asks sees it: its own cores come first, so that among equals it leads. */
@@ -218,9 +219,8 @@ cores_note(struct cores *cores, const struct plan *plan, const struct plan_chunk
         cores_lock(cores);
     else if (atomic_exchange_explicit(&cores->lock, 1, memory_order_acquire))
         return; // a sample less: nobody waits for it
-    if (width == 1)
-        add(&class->narrow, facts.seconds, measured);
-    else
-        add(&class->wide, tune_model_seconds(&facts, width), measured);
+    double nominal = tune_model_seconds(&facts, width);
+    add(width == 1 ? &class->narrow : &class->wide, nominal, measured);
+    add(&cores->any, nominal, measured);
     cores_unlock(cores);
 }

@@ -35,8 +35,9 @@ struct cores {
     _Atomic uint32_t waiting; /**< somebody waits for cores */
     _Atomic int32_t lent;     /**< cores that compute another core's chunk now */
     int32_t reserved;
-    _Alignas(8) _Atomic int64_t
-        until[]; /**< (ranks * threads) when a core is predicted to be free; 0: it is; then the classes */
+    struct cores_sample any; /**< of chunks of all classes */
+    /** (ranks * threads) when a core is predicted to be free, 0: it is; behind them a struct cores_class for each class */
+    _Alignas(8) _Atomic int64_t until[];
 };
 
 /** Bytes of shared memory. */
