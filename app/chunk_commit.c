@@ -36,6 +36,45 @@ write_output(struct engine *engine, struct slot *slot, int output, int dataset, 
     return status;
 }
 
+/** A task of a chunk that was computed before, and succeeded then: what it has in the file stands, whatever came out now. */
+static enum sheaf_status
+keep_task(struct engine *engine, struct slot *slot, int64_t t, int64_t task, struct sheaf_error *error)
+{
+    const struct plan_class *class = chunk_class(engine, slot);
+    int dataset = 0;
+    enum sheaf_status status = SHEAF_OK;
+    for (int i = 0; i < class->problem.output_count && !status; i++) {
+        if (!slot->outputs[i])
+            continue;
+        char *to = (char *)slot->outputs[i] + t * plan_array_bytes(&class->problem.outputs[i]);
+        status = store_read(engine->store, dataset++, task, 1, to, error);
+    }
+    return status;
+}
+
+/** Of a chunk that is computed again for its failed tasks, keep the others' results. */
+static enum sheaf_status
+keep_results(struct engine *engine, struct slot *slot, struct sheaf_error *error)
+{
+    slot->record.failed = 0;
+    for (int64_t t = 0; t < slot->chunk.count; t++) {
+        uint8_t before;
+        int32_t info;
+        int64_t task;
+        plan_run(engine->setup.plan, slot->chunk.first + t, 1, &task);
+        enum sheaf_status status = store_read_status(engine->store, task, 1, &before, &info, error);
+        if (!status && before == SHEAF_TASK_DONE) {
+            slot->status[t] = before;
+            slot->info[t] = info;
+            status = keep_task(engine, slot, t, task, error);
+        }
+        if (status)
+            return status;
+        slot->record.failed += slot->status[t] != SHEAF_TASK_DONE;
+    }
+    return SHEAF_OK;
+}
+
 static enum sheaf_status
 write_results(struct engine *engine, struct slot *slot, struct sheaf_error *error)
 {
@@ -99,7 +138,9 @@ chunk_commit(struct engine *engine, struct slot *slot)
     record->write_start = node_wall_seconds();
     record->read_seconds = (float)(1e-9 * (double)slot->read_ns);
     int64_t start = node_nanoseconds();
-    enum sheaf_status status = write_results(engine, slot, &error);
+    enum sheaf_status status = slot->chunk.kept ? keep_results(engine, slot, &error) : SHEAF_OK;
+    if (!status)
+        status = write_results(engine, slot, &error);
     record->write_seconds = (float)(1e-9 * (double)(node_nanoseconds() - start));
     if (!status) {
         record->state = RECORD_DONE;

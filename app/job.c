@@ -4,6 +4,7 @@
 #include "node.h"
 #include "pass.h"
 #include "results.h"
+#include "resume.h"
 #include "summary.h"
 
 #include <stdlib.h>
@@ -37,7 +38,7 @@ survey_memory(struct job *job, struct sheaf_error *error)
     int64_t memory = job->options->memory;
     if (memory == 0) {
         int64_t available = node_memory_available();
-        if (job->place.node == 0 && job->map.results_in_memory)
+        if (job->place.node == 0 && job->map.results_in_memory && !job->map.resuming)
             available -= results_memory(job, available);
         memory = (int64_t)(memory_share * (double)available);
     }
@@ -61,6 +62,8 @@ settle(struct job *job, struct sheaf_error *error)
     struct job_tasks tasks = {0};
     size_t bytes;
     enum sheaf_status status = job->command->prepare(job->options, &job->map, job->sets, &tasks, error);
+    if (!status)
+        status = resume_find(job, &tasks, error);
     if (!status) {
         job->kernel = job->command->kernel(&job->map);
         status = plan_build(job->kernel, tasks.class_count, tasks.requests, job->options->order == ORDER_REVERSE,
@@ -109,7 +112,8 @@ prepare(struct job *job, struct sheaf_error *error)
         return status;
     comm_broadcast(job->comm, &job->map, sizeof job->map);
     job->kernel = job->command->kernel(&job->map);
-    return share_plan(job, error);
+    status = share_plan(job, error);
+    return !status && job->map.resuming ? resume_restrict(job, error) : status;
 }
 
 /** The layout that was asked for. Nodes may differ in ranks and cores; whether tasks are wide must not. */
@@ -245,6 +249,7 @@ job_end(struct job *job)
     results_unlock(job);
     plan_destroy(job->plan);
     free(job->plan_memory);
+    resume_free(job);
     team_destroy(job->team);
     free(job->host_rows);
     free(job);
@@ -262,7 +267,10 @@ perform(struct job *job, struct sheaf_error *error)
         return status;
     summary_print_headline(job, stdout);
     summary_print_nodes(job, stdout);
-    status = job->plan->chunks > 0 ? pass_run(job, error) : results_settle_at_once(job, error);
+    if (job->plan->places > 0)
+        status = pass_run(job, error);
+    else if (!job->map.resuming)
+        status = results_settle_at_once(job, error);
     status = results_note_end(job, status, error);
     if (!status)
         status = conclude(job, error);
@@ -277,6 +285,18 @@ rehearse(struct job *job, struct sheaf_error *error)
     if (job->place.rank == 0)
         status = summary_print_dry_run(job, stdout, error);
     return comm_agree(job->comm, status, error);
+}
+
+/** Do, or say, what is left to do. */
+static enum sheaf_status
+carry_out(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = settle_layout(job, error);
+    if (!status)
+        status = job_audit(job, error);
+    if (status)
+        return status;
+    return job->options->dry_run ? rehearse(job, error) : perform(job, error);
 }
 
 enum sheaf_status
@@ -303,11 +323,7 @@ job_run(const struct job_command *command, const struct options *options, struct
     struct job *job;
     enum sheaf_status status = job_begin(command, options, comm, &job, error);
     if (!status)
-        status = settle_layout(job, error);
-    if (!status)
-        status = job_audit(job, error);
-    if (!status)
-        status = options->dry_run ? rehearse(job, error) : perform(job, error);
+        status = job->map.is_over ? conclude(job, error) : carry_out(job, error);
     job_end(job);
     return status;
 }

@@ -30,6 +30,8 @@ struct job_map {
     struct store_map store;
     int64_t plan_bytes;                    /**< of the plan's block */
     int64_t set_bytes[SHEAF_OPERANDS_MAX]; /**< of an operand's members, 0: it is no set */
+    bool resuming;                         /**< `store` is a file that is gone on with */
+    bool is_over;                          /**< nothing of it is left to do */
     bool results_in_memory;                /**< the output's file system is a memory file system */
 };
 
@@ -102,6 +104,9 @@ struct job {
     struct source *sources[SHEAF_OPERANDS_MAX];
     void *shared[SHEAF_OPERANDS_MAX];
     cpu_set_t node_cpus;
+    struct resume *resume; /**< root: the results file that is gone on with; NULL: a new one */
+    int64_t tasks_before;  /**< root: that were done before this start */
+    int64_t failed_before; /**< root: of these, those that failed */
     struct queue *queue;
     struct store *store;
     struct engine *engine;

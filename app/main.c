@@ -5,6 +5,7 @@
 #include "number.h"
 #include "options.h"
 #include "restart.h"
+#include "resume_command.h"
 #include "run.h"
 #include "status.h"
 #include "sweep.h"
@@ -60,6 +61,22 @@ run_alone(const struct options *options)
     return fflush(stdout) == 0 || code ? code : SHEAF_IO_ERROR;
 }
 
+/** What a command does that all ranks do together. */
+static enum sheaf_status (*find_together(enum command command))(const struct options *, struct comm *,
+                                                                struct sheaf_error *)
+{
+    switch (command) {
+    case COMMAND_MAKE:
+        return make_command;
+    case COMMAND_RESUME:
+        return resume_command;
+    case COMMAND_SWEEP:
+        return sweep_command;
+    default:
+        return run_command;
+    }
+}
+
 /** Commands that all ranks do together. */
 static int
 run_together(const struct options *options, int *argument_count, char ***arguments)
@@ -69,9 +86,7 @@ run_together(const struct options *options, int *argument_count, char ***argumen
     restart_for_blas(options->arguments);
     if (comm_start(argument_count, arguments, &comm, &error))
         return complain(&error);
-    enum sheaf_status status = options->command == COMMAND_RUN     ? run_command(options, comm, &error)
-                               : options->command == COMMAND_SWEEP ? sweep_command(options, comm, &error)
-                                                                   : make_command(options, comm, &error);
+    enum sheaf_status status = find_together(options->command)(options, comm, &error);
     bool root = comm_place(comm)->rank == 0;
     // A rank that returns an error makes mpirun print banners and kill the rest: the root alone tells.
     int code = status && root ? complain(&error) : SHEAF_OK;
@@ -85,9 +100,13 @@ main(int argument_count, char **arguments)
     struct options options;
     struct sheaf_error error = {SHEAF_OK, ""};
     bool first = launcher_rank() == 0;
+    int code = SHEAF_OK;
     if (options_parse(argument_count, arguments, &options, &error))
-        return first ? complain(&error) : SHEAF_OK;
-    if (options.help || options.version || find_alone(options.command))
-        return first ? run_alone(&options) : SHEAF_OK;
-    return run_together(&options, &argument_count, &arguments);
+        code = first ? complain(&error) : SHEAF_OK;
+    else if (options.help || options.version || find_alone(options.command))
+        code = first ? run_alone(&options) : SHEAF_OK;
+    else
+        code = run_together(&options, &argument_count, &arguments);
+    options_free(&options);
+    return code;
 }

@@ -10,7 +10,8 @@
 enum {
     OPTIONS_MAX = 64,
     KEY_BASE = 1000,
-    COMMAND_ALL = COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY | COMMAND_STATUS | COMMAND_SWEEP,
+    COMMAND_ALL =
+        COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY | COMMAND_STATUS | COMMAND_SWEEP | COMMAND_RESUME,
     COMMAND_RUNS = COMMAND_RUN | COMMAND_SWEEP, /**< they take a kernel and its operands */
 };
 
@@ -48,42 +49,55 @@ static const struct option_row table[] = {
     {"pair", 0, OPTION_CHOICE, COMMAND_RUNS, "name|order", 0, 0, "name", true, FIELD(pair),
      "how sets of datasets go together: by the text that their wildcards matched (two lists: line by line), or by "
      "position"},
-    {"allow-external", 0, OPTION_FLAG, COMMAND_RUNS, NULL, 0, 0, NULL, false, FIELD(allow_external),
+    {"allow-external", 0, OPTION_FLAG, COMMAND_RUNS | COMMAND_RESUME, NULL, 0, 0, NULL, false, FIELD(allow_external),
      "follow HDF5 files to other files: external links, external storage, virtual datasets. A file of a stranger can "
      "so name "
      "any file that you may read"},
-    {"allow-filters", 0, OPTION_FLAG, COMMAND_RUNS, NULL, 0, 0, NULL, false, FIELD(allow_filters),
+    {"allow-filters", 0, OPTION_FLAG, COMMAND_RUNS | COMMAND_RESUME, NULL, 0, 0, NULL, false, FIELD(allow_filters),
      "let the HDF5 library load filter plugins (HDF5_PLUGIN_PATH), which are code"},
     {"outputs", 0, OPTION_TEXT, COMMAND_RUNS, "NAME,...", 0, 0, NULL, true, FIELD(outputs),
      "write only these of the kernel's outputs (sheaf info KERNEL names them)"},
     {"check-finite", 0, OPTION_FLAG, COMMAND_RUNS, NULL, 0, 0, NULL, true, FIELD(check_finite),
      "tasks with NaN or infinity in their input fail, whatever the kernel would make of it"},
-    {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE, "auto|RxT[:W]", 0, 0, "auto", false, FIELD(layout),
+    {"layout", 'l', OPTION_TEXT, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "auto|RxT[:W]", 0, 0, "auto", false,
+     FIELD(layout),
      "R ranks per node with T cores each, W cores per task (1 or T); auto: all cores, each its own tasks, and the last "
      "ones, or few, on several cores where that ends sooner"},
     {"reproducible", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, true, FIELD(reproducible),
      "compute every task on one core, so that not even the last bits depend on ranks, cores, memory or timing"},
-    {"strict", 0, OPTION_FLAG, COMMAND_RUNS | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(strict),
+    {"strict", 0, OPTION_FLAG, COMMAND_RUNS | COMMAND_MAKE | COMMAND_RESUME, NULL, 0, 0, NULL, false, FIELD(strict),
      "refuse to start (exit 71) where cores, layout, BLAS or other programs on a node are not as they should be, "
      "instead "
      "of warning"},
-    {"memory", 'm', OPTION_SIZE, COMMAND_RUNS | COMMAND_MAKE, "BYTES", 1 << 20, INT64_MAX, NULL, false, FIELD(memory),
-     "memory that Sheaf may use on each node, with suffix K, M, G or T; default: most of what is free"},
+    {"memory", 'm', OPTION_SIZE, COMMAND_RUNS | COMMAND_MAKE | COMMAND_RESUME, "BYTES", 1 << 20, INT64_MAX, NULL, false,
+     FIELD(memory), "memory that Sheaf may use on each node, with suffix K, M, G or T; default: most of what is free"},
     {"overwrite", 0, OPTION_FLAG, COMMAND_RUNS | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(overwrite),
      "replace the output where it exists"},
-    {"take-over", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(take_over),
+    {"take-over", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, NULL, 0, 0, NULL, false,
+     FIELD(take_over),
      "write the output though another run, which cannot be seen from here, holds its lock: only where you know that it "
      "has ended"},
-    {"dry-run", 0, OPTION_FLAG, COMMAND_RUN, NULL, 0, 0, NULL, false, FIELD(dry_run),
+    {"resume", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE, NULL, 0, 0, NULL, false, FIELD(resume),
+     "go on with the output where it exists: what is done stays, the rest is computed; else begin it. Inputs and "
+     "options "
+     "that change results have to be those that it was begun with"},
+    {"retry-failed", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_RESUME, NULL, 0, 0, NULL, false, FIELD(retry_failed),
+     "of what is done, compute failed tasks again"},
+    {"verify", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, NULL, 0, 0, NULL, false, FIELD(verify),
+     "read all results that are done again, not only those committed after the last sync, and compute again those that "
+     "do not "
+     "match their checksum"},
+    {"dry-run", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_RESUME, NULL, 0, 0, NULL, false, FIELD(dry_run),
      "say what would be computed, its size and an estimate of its time; compute nothing"},
-    {"order", 0, OPTION_CHOICE, COMMAND_RUN, "longest|reverse", 0, 0, "longest", false, FIELD(order),
+    {"order", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_RESUME, "longest|reverse", 0, 0, "longest", false, FIELD(order),
      "order in which chunks are handed out; never changes results"},
-    {"sync", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE, "group|each|end", 0, 0, "group", false, FIELD(sync),
+    {"sync", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "group|each|end", 0, 0, "group", false,
+     FIELD(sync),
      "when committed results are forced to the disk: at most 5 s or 1 GiB after they were committed; at once; or at "
      "the end. "
      "A killed program loses none of them in any case, a power failure what was not forced there"},
-    {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE, "auto|line|log|none", 0, 0, "auto", false,
-     FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
+    {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "auto|line|log|none", 0, 0, "auto",
+     false, FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
     {"exit-code", 0, OPTION_FLAG, COMMAND_STATUS, NULL, 0, 0, NULL, false, FIELD(exit_code),
      "answer by the exit code too: 0 all tasks done, 1 all done but some failed, 75 not all done"},
     {"help", 'h', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(help), "this text"},
@@ -135,6 +149,12 @@ static const struct command_text {
      "as "
      "shared have no checksum.\n\n"
      "  sheaf verify products.h5"},
+    {COMMAND_RESUME, "resume", "FILE.h5",
+     "Go on with a results file: compute what is not done yet.\v"
+     "Kernel, operands and options are those of the command that it was begun with, and paths in it count from the "
+     "directory "
+     "that this was given in. Any number of ranks, any layout, any hosts.\n\n"
+     "  mpirun -n 8 sheaf resume products.h5\n  sheaf resume --retry-failed products.h5"},
     {COMMAND_STATUS, "status", "FILE.h5",
      "Show how far a results file is: tasks done, failed and left, who runs it, how long it will take.\v"
      "Reads only: a run may be writing the file, on any host. A run that was killed is known as such on the host that "
@@ -362,13 +382,14 @@ options_parse(int argument_count, char **arguments, struct options *options, str
         return status;
 
     // argp reorders what it parses: the command line that is kept, and the operands, are copies of the pointers.
-    static char *kept[2][4096];
     if (argument_count >= 4096)
         return sheaf_fail(error, SHEAF_USAGE, "more than 4095 arguments; use a wildcard in quotes, or a list file");
-    memcpy(kept[0], arguments, (size_t)argument_count * sizeof arguments[0]);
-    kept[0][argument_count] = NULL;
-    options->arguments = kept[0];
-    options->operands = kept[1];
+    options->words = calloc(2 * (size_t)argument_count + 1, sizeof *options->words);
+    if (!options->words)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %d arguments", argument_count);
+    memcpy(options->words, arguments, (size_t)argument_count * sizeof arguments[0]);
+    options->arguments = options->words;
+    options->operands = options->words + argument_count + 1;
 
     struct argp_option rows[OPTIONS_MAX];
     static char texts[ROWS][512];
@@ -385,6 +406,49 @@ options_parse(int argument_count, char **arguments, struct options *options, str
     if (failed && parsing.status == SHEAF_OK)
         return sheaf_fail(error, SHEAF_USAGE, "%s: cannot understand these options (%s --help shows them)", name, name);
     return parsing.status;
+}
+
+void
+options_free(struct options *options)
+{
+    free(options->words);
+    options->words = options->arguments = options->operands = NULL;
+}
+
+/** Whether an option has one value in both. */
+static bool
+is_same(const struct option_row *row, const struct options *a, const struct options *b)
+{
+    const char *first = (const char *)a + row->offset, *second = (const char *)b + row->offset;
+    const char *texts[2];
+    switch (row->kind) {
+    case OPTION_FLAG:
+        return memcmp(first, second, sizeof(bool)) == 0;
+    case OPTION_CHOICE:
+        return memcmp(first, second, sizeof(int)) == 0;
+    case OPTION_INTEGER:
+    case OPTION_SIZE:
+        return memcmp(first, second, sizeof(int64_t)) == 0;
+    case OPTION_TEXT:
+        memcpy(&texts[0], first, sizeof texts[0]);
+        memcpy(&texts[1], second, sizeof texts[1]);
+        return texts[0] == texts[1] || (texts[0] && texts[1] && strcmp(texts[0], texts[1]) == 0);
+    case OPTION_LIST:
+        break;
+    }
+    return true;
+}
+
+const struct option_row *
+options_find_difference(const struct options *a, const struct options *b)
+{
+    for (int i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        bool counts = row->changes_results && (row->commands & a->command) && row->offset != FIELD(plugin);
+        if (counts && !is_same(row, a, b))
+            return row;
+    }
+    return NULL;
 }
 
 /** Add a word, after a space and in quotes where a shell would take it apart. */
@@ -443,6 +507,17 @@ add_option(const struct option_row *row, const struct options *options, char *te
         add_word(name, text, bytes);
         add_word(word, text, bytes);
     }
+}
+
+char *
+options_format_value(const struct option_row *row, const struct options *options, char text[OPTIONS_VALUE_TEXT])
+{
+    *text = '\0';
+    add_option(row, options, text, OPTIONS_VALUE_TEXT);
+    if (!*text)
+        snprintf(text, OPTIONS_VALUE_TEXT, "%s--%s%s%s", row->initial ? "" : "no ", row->name, row->initial ? " " : "",
+                 row->initial ? row->initial : "");
+    return text;
 }
 
 void

@@ -18,7 +18,8 @@ enum command {
     COMMAND_INFO = 4,
     COMMAND_VERIFY = 8,
     COMMAND_STATUS = 16,
-    COMMAND_SWEEP = 32
+    COMMAND_SWEEP = 32,
+    COMMAND_RESUME = 64
 };
 
 /** In what order chunks are handed out. */
@@ -52,6 +53,7 @@ struct options {
     const char *outputs; /**< names of those to write, separated by commas; NULL: all */
     bool check_finite;
     bool reproducible;
+    bool resume, retry_failed, verify;
     bool overwrite, take_over, dry_run, strict, help, version;
     int order; /**< enum options_order */
     int as;    /**< enum options_as */
@@ -67,6 +69,7 @@ struct options {
     int progress; /**< enum options_progress */
     int argument_count;
     char **arguments; /**< the whole command line, as it was given; ends with NULL */
+    char **words;     /**< malloc'ed: where `arguments` and `operands` are */
 };
 
 /** What kind of value an option takes. */
@@ -97,11 +100,27 @@ struct option_row {
 const struct option_row *options_table(int *count);
 
 /**
- * Parse a command line. Prints nothing.
+ * Parse a command line. Prints nothing. Texts stay the caller's.
+ * @param[out] options  options_free is the caller's, also after a failure
  * @return SHEAF_OK (also for --help and --version: the flags tell), or SHEAF_USAGE with what is wrong
  */
 enum sheaf_status options_parse(int argument_count, char **arguments, struct options *options,
                                 struct sheaf_error *error);
+
+/** Free what options_parse allocated. */
+void options_free(struct options *options);
+
+enum { OPTIONS_VALUE_TEXT = 256 };
+
+/**
+ * The first option that changes results and has another value in `b`. Parameters of the kernel are not compared: what they
+ * are with their defaults is the kernel's to say; nor are files with kernels, which may lie elsewhere.
+ * @return NULL: there is none
+ */
+const struct option_row *options_find_difference(const struct options *a, const struct options *b);
+
+/** "--count 100", "no --count". @return text */
+char *options_format_value(const struct option_row *row, const struct options *options, char text[OPTIONS_VALUE_TEXT]);
 
 /**
  * Write a command line that repeats these options and operands, quoted for a shell, with another command: what that one does not

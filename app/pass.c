@@ -99,7 +99,8 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .on_root_node = job->place.node == 0,
                                  .node_cpus = team_node_cpus(job->team, &job->node_cpus) ? &job->node_cpus : NULL,
                                  .check_finite = job->options->check_finite,
-                                 .settles_results = job->place.rank == 0 && !job->command->scratch,
+                                 .settles_results =
+                                     job->place.rank == 0 && !job->command->scratch && !job->map.resuming,
                                  .results_in_memory = job->map.results_in_memory,
                                  .memory_bytes = job->layout.ranks > 0 ? job->node_memory / job->layout.ranks : 0,
                                  .cores = job->cores,
@@ -151,8 +152,8 @@ pass_run(struct job *job, struct sheaf_error *error)
     bool shown = root && !job->quiet;
     int64_t start = node_nanoseconds();
     if (shown)
-        progress_start(&progress, (enum options_progress)job->options->progress, stderr, job->plan->tasks,
-                       job->plan->flops, plan_seconds(job->plan));
+        progress_start(&progress, (enum options_progress)job->options->progress, stderr, plan_tasks_left(job->plan),
+                       plan_flops_left(job->plan), plan_seconds(job->plan));
     engine_start(job->engine, job->store, job->run.number, job->host_row, job->keeper);
     struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, shown ? &progress : NULL};
     job->commit_seconds = 1e-9 * (double)(courier_attend(&courier) - start);
@@ -161,7 +162,7 @@ pass_run(struct job *job, struct sheaf_error *error)
         progress_end(&progress);
     if (root) {
         dispatch_totals(job->dispatch, &job->totals);
-        job->settled = engine_settlement(job->engine, &job->settlement);
+        job->settled = job->map.resuming || engine_settlement(job->engine, &job->settlement);
     }
     engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
     job->engine = NULL;
@@ -176,7 +177,7 @@ pass_open(struct job *job, struct sheaf_error *error)
         status = make_queue(job, error);
     if (!status)
         status = comm_agree(job->comm, make_cores(job, error), error);
-    if (!status && job->plan->chunks > 0)
+    if (!status && job->plan->places > 0)
         status = make_engine(job, error);
     return status;
 }

@@ -119,8 +119,10 @@ settle_class(const struct sheaf_kernel *kernel, const struct plan_request *reque
     if (kernel->cost)
         kernel->cost(problem, &class->cost);
     class->workspace_bytes = kernel->workspace_bytes ? kernel->workspace_bytes(problem) : 0;
-    class->tasks_per_chunk = plan_grid(class->tasks, class->input_bytes + class->output_bytes, class->cost.flops,
-                                       problem->output_count, output_bytes, request->align);
+    class->tasks_per_chunk = request->tasks_per_chunk;
+    if (class->tasks_per_chunk < 1)
+        class->tasks_per_chunk = plan_grid(class->tasks, class->input_bytes + class->output_bytes, class->cost.flops,
+                                           problem->output_count, output_bytes, request->align);
     class->chunks = (class->tasks + class->tasks_per_chunk - 1) / class->tasks_per_chunk;
     class->chunk_seconds = plan_task_seconds(class) * (double)class->tasks_per_chunk;
     return SHEAF_OK;
@@ -335,6 +337,33 @@ order_at(const struct plan *plan, int64_t place)
     return low;
 }
 
+/** The chunk of a class that has `within` chunks of it before itself. */
+static struct plan_chunk
+chunk_of(const struct plan *plan, int class_index, int64_t within)
+{
+    const struct plan_class *class = &plan->classes[class_index];
+    int64_t first = within * class->tasks_per_chunk;
+    int64_t left = class->tasks - first;
+    return (struct plan_chunk){.chunk = class->first_chunk + within,
+                               .class_index = class_index,
+                               .first = class->first_position + first,
+                               .count = left < class->tasks_per_chunk ? left : class->tasks_per_chunk};
+}
+
+struct plan_chunk
+plan_find(const struct plan *plan, int64_t chunk)
+{
+    int low = 0, high = plan->class_count - 1;
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (plan->classes[middle].first_chunk <= chunk)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return chunk_of(plan, low, chunk - plan->classes[low].first_chunk);
+}
+
 struct plan_chunk
 plan_at(const struct plan *plan, int64_t place)
 {
@@ -344,16 +373,9 @@ plan_at(const struct plan *plan, int64_t place)
     if (plan->reversed)
         place = plan->chunks - 1 - place;
     int low = order_at(plan, place);
-    int index = plan->by_cost[low];
-    const struct plan_class *class = &plan->classes[index];
-    int64_t within = place - plan->first_of_order[low];
-    int64_t first = within * class->tasks_per_chunk;
-    int64_t left = class->tasks - first;
-    return (struct plan_chunk){.chunk = class->first_chunk + within,
-                               .class_index = index,
-                               .first = class->first_position + first,
-                               .count = left < class->tasks_per_chunk ? left : class->tasks_per_chunk,
-                               .kept = kept};
+    struct plan_chunk chunk = chunk_of(plan, plan->by_cost[low], place - plan->first_of_order[low]);
+    chunk.kept = kept;
+    return chunk;
 }
 
 double

@@ -89,6 +89,7 @@ struct plan_request {
     bool omitted[SHEAF_OUTPUTS_MAX]; /**< outputs that nobody asked for: neither kept nor written */
     int64_t tasks;                   /**< at least 1 */
     const int64_t *numbers;          /**< (tasks) their own numbers, rising; NULL: those behind the class before */
+    int64_t tasks_per_chunk;         /**< 0: by the grid's formula; else as the file that is gone on with has it */
     int64_t align;                   /**< tasks that are best read together, as they share HDF5 chunks; 0 or 1: any */
 };
 
@@ -146,6 +147,9 @@ double plan_flops_left(const struct plan *plan);
 
 /** The chunk that is handed out at a place of the order, 0 to places - 1. */
 struct plan_chunk plan_at(const struct plan *plan, int64_t place);
+
+/** A chunk by its number, wherever it is in the order. */
+struct plan_chunk plan_find(const struct plan *plan, int64_t chunk);
 
 /** Nominal seconds of a task. */
 double plan_task_seconds(const struct plan_class *class);

@@ -4,6 +4,7 @@
 #include "file.h"
 #include "node.h"
 #include "parameters.h"
+#include "resume.h"
 #include "slurm.h"
 
 #include <libgen.h>
@@ -29,6 +30,7 @@ struct spec_holder {
     struct sheaf_shape *shapes; /**< of the outputs that are written, class by class */
     char parameters[PARAMETERS_TEXT];
     char *names;
+    char directory[STORE_PATH_BYTES];
 };
 
 static void
@@ -121,6 +123,7 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
     spec->version = SHEAF_VERSION;
     spec->argument_count = job->options->argument_count;
     spec->arguments = job->options->arguments;
+    spec->directory = getcwd(holder->directory, sizeof holder->directory);
     spec->seed = job->options->seed;
     spec->tasks = plan->tasks;
     spec->chunks = plan->chunks;
@@ -210,6 +213,14 @@ check_target(struct job *job, const char *output, int64_t bytes, struct sheaf_er
     return status ? status : store_check_target(output, job->options->overwrite, bytes, operands, count, error);
 }
 
+/** Of a file that is gone on with. Who else writes it might change its records meanwhile. */
+static enum sheaf_status
+check_past(struct job *job, const struct store_spec *spec, struct sheaf_error *error)
+{
+    enum sheaf_status status = job->options->dry_run ? SHEAF_OK : take_lock(job, spec->path, error);
+    return status ? status : resume_match(job, spec, error);
+}
+
 enum sheaf_status
 results_check(struct job *job, struct sheaf_error *error)
 {
@@ -220,8 +231,10 @@ results_check(struct job *job, struct sheaf_error *error)
     enum sheaf_status status = fill_spec(job, &holder, &spec, error);
     if (!status)
         status = store_size(&spec, &bytes, error);
+    if (!status && job->resume)
+        status = check_past(job, &spec, error);
     release_spec(&holder);
-    if (status || !output)
+    if (status || !output || job->resume)
         return status;
     status = check_target(job, output, bytes, error);
     if (status)
@@ -267,6 +280,7 @@ describe_run(struct job *job)
     struct blas_library blas;
     blas_describe(&blas);
     run->state = RUN_RUNNING;
+    run->number = job->resume ? resume_run_number(job) : 0;
     run->pid = getpid();
     run->start = job->started;
     run->heartbeat = node_wall_seconds();
@@ -312,6 +326,8 @@ open_store_as_root(struct job *job, const struct rank_place *places, struct shea
 {
     enum sheaf_status status = enter_hosts(job, places, error);
     describe_run(job);
+    if (!status && job->resume)
+        status = resume_begin(job, error);
     if (!status)
         status = store_write_run(job->store, &job->run, error);
     return status ? status : write_shared_outputs(job, error);
@@ -347,7 +363,7 @@ make_store(struct job *job, struct sheaf_error *error)
 enum sheaf_status
 results_open(struct job *job, struct sheaf_error *error)
 {
-    enum sheaf_status status = make_store(job, error);
+    enum sheaf_status status = job->map.resuming ? SHEAF_OK : make_store(job, error);
     if (status)
         return status;
 
@@ -364,6 +380,7 @@ results_open(struct job *job, struct sheaf_error *error)
     free(places);
     comm_broadcast(job->comm, job->host_rows, (size_t)job->place.node_count * sizeof *job->host_rows);
     job->host_row = job->host_rows[job->place.node];
+    comm_broadcast(job->comm, &job->run.number, sizeof job->run.number);
     return comm_agree(job->comm, status, error);
 }
 

@@ -9,7 +9,8 @@
 
 /**
  * Root: refuse what can be refused before anything is created: the target, room on its file system, and in memory where
- * it lies there. Takes the lock of the results file, before it looks whether that exists. Of scratch only the directory is checked. Needs the plan. Notes in the map whether results lie in memory. Without a target (a dry run) little is checked.
+ * it lies there; or whether a file that is there can be gone on with. Takes the lock of the results file, before it looks whether
+ * that exists. Of scratch only the directory is checked. Needs the plan. Notes in the map whether results lie in memory. Without a target (a dry run) little is checked.
  */
 enum sheaf_status results_check(struct job *job, struct sheaf_error *error);
 
@@ -22,7 +23,7 @@ enum sheaf_status results_claim(struct job *job, const char *output, int64_t byt
 /** Root: give up the lock that results_claim took. */
 void results_unlock(struct job *job);
 
-/** Build the file at the root, attach to it on all ranks, enter hosts and run. Collective. */
+/** Build the file at the root and attach to it on all ranks, or go on with the one that is; enter hosts and run. Collective. */
 enum sheaf_status results_open(struct job *job, struct sheaf_error *error);
 
 /** Where nothing is to be computed: give the file its name, as the carrier else does meanwhile. Collective. */

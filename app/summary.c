@@ -286,7 +286,7 @@ print_task(const struct job *job, int64_t task, FILE *stream)
 
 /** The first failed tasks, with their reasons. */
 static enum sheaf_status
-print_failures(const struct job *job, FILE *stream, struct sheaf_error *error)
+print_failures(const struct job *job, int64_t failed, FILE *stream, struct sheaf_error *error)
 {
     enum { PIECE = 65536 };
     uint8_t *status = malloc(PIECE);
@@ -305,8 +305,8 @@ print_failures(const struct job *job, FILE *stream, struct sheaf_error *error)
             shown++;
         }
     }
-    if (!outcome && job->totals.failed > shown)
-        fprintf(stream, "  ... and %lld more\n", (long long)(job->totals.failed - shown));
+    if (!outcome && failed > shown)
+        fprintf(stream, "  ... and %lld more\n", (long long)(failed - shown));
     free(status);
     free(info);
     return outcome;
@@ -354,12 +354,15 @@ summary_print_end(const struct job *job, double seconds, FILE *stream, struct sh
 {
     const struct queue_totals *totals = &job->totals;
     char time[32], rate[32], in[32], out[32];
-    fprintf(stream, "done: %lld task%s, %lld failed, %s", (long long)job->plan->tasks, job->plan->tasks == 1 ? "" : "s",
-            (long long)totals->failed, progress_format_seconds(seconds, time));
-    if (job->plan->chunks > 0) {
+    const int64_t failed = job->failed_before + totals->failed;
+    fprintf(stream, "done: %lld task%s, ", (long long)job->plan->tasks, job->plan->tasks == 1 ? "" : "s");
+    if (job->map.resuming)
+        fprintf(stream, "%lld of them before, ", (long long)job->tasks_before);
+    fprintf(stream, "%lld failed, %s", (long long)failed, progress_format_seconds(seconds, time));
+    if (job->plan->places > 0) {
         double work = job->work_seconds;
         if (job->plan->flops > 0)
-            fprintf(stream, " · %s", summary_format_quantity(job->plan->flops / work, "FLOP/s", rate));
+            fprintf(stream, " · %s", summary_format_quantity(plan_flops_left(job->plan) / work, "FLOP/s", rate));
         fprintf(stream, " · read %s, wrote %s · ",
                 summary_format_quantity((double)totals->bytes_read / work, "B/s", in),
                 summary_format_quantity((double)totals->bytes_written / work, "B/s", out));
@@ -372,16 +375,16 @@ summary_print_end(const struct job *job, double seconds, FILE *stream, struct sh
     }
     print_datasets(job, stream);
     fflush(stream);
-    if (!job->settlement.reserved)
+    if (!job->settlement.reserved && !job->map.resuming)
         fprintf(stderr,
                 "sheaf: %s: this file system reserves no space: its free space was checked, but others could have "
                 "taken it\n",
                 job->command->output(job->options));
-    if (totals->failed == 0)
+    if (failed == 0)
         return SHEAF_OK;
     fprintf(stderr, "sheaf: %s: %lld of %lld tasks failed, the rest is valid (exit 1)\n",
-            job->command->output(job->options), (long long)totals->failed, (long long)job->plan->tasks);
-    enum sheaf_status status = print_failures(job, stderr, error);
+            job->command->output(job->options), (long long)failed, (long long)job->plan->tasks);
+    enum sheaf_status status = print_failures(job, failed, stderr, error);
     // The text was printed above: it is a table, not a line.
     return status ? status : sheaf_fail(error, SHEAF_TASKS_FAILED, "%s", "");
 }

@@ -1,13 +1,13 @@
 #include "app_test.h"
 #include "options.h"
 
-enum { WORDS = 64, COMMANDS = 6 };
+enum { WORDS = 64, COMMANDS = 7 };
 
 static struct sheaf_error error;
 static struct options options;
-static const enum command commands[] = {COMMAND_RUN,    COMMAND_MAKE,   COMMAND_INFO,
-                                        COMMAND_VERIFY, COMMAND_STATUS, COMMAND_SWEEP};
-static const char *const command_names[] = {"run", "make", "info", "verify", "status", "sweep"};
+static const enum command commands[] = {COMMAND_RUN,    COMMAND_MAKE,   COMMAND_INFO, COMMAND_VERIFY,
+                                        COMMAND_RESUME, COMMAND_STATUS, COMMAND_SWEEP};
+static const char *const command_names[] = {"run", "make", "info", "verify", "resume", "status", "sweep"};
 
 /* Parse "run matmul -n 5" as the shell would; words live until the next call. "" is one empty word, written ''. */
 static enum sheaf_status
@@ -20,6 +20,7 @@ parse(const char *line)
     static char program[] = "sheaf";
     snprintf(text, sizeof text, "%s", line);
     memset(arguments, 0, sizeof arguments);
+    options_free(&options);
     memset(&options, 0xff, sizeof options);
     arguments[0] = program;
     for (char *word; (word = strsep(&rest, " ")) != NULL && count < WORDS;)
@@ -62,7 +63,7 @@ the_table_is_sound(void **state)
         assert_true(row->name && *row->name && row->text && *row->text);
         assert_true(row->commands != 0 &&
                     (row->commands & ~(unsigned)(COMMAND_RUN | COMMAND_MAKE | COMMAND_INFO | COMMAND_VERIFY |
-                                                 COMMAND_STATUS | COMMAND_SWEEP)) == 0);
+                                                 COMMAND_RESUME | COMMAND_STATUS | COMMAND_SWEEP)) == 0);
         assert_true((row->kind == OPTION_FLAG) == (row->value == NULL));
         if (row->kind == OPTION_INTEGER || row->kind == OPTION_SIZE)
             assert_true(row->least < row->greatest);
@@ -372,7 +373,8 @@ commands_are_known(void **state)
         test_ok(parse(command_names[c]), &error);
         assert_int_equal(options.command, commands[c]);
     }
-    expect_usage("rum", "no command \"rum\"; there are run, sweep, make, info, verify and status (sheaf --help)");
+    expect_usage("rum",
+                 "no command \"rum\"; there are run, sweep, make, info, verify, resume and status (sheaf --help)");
     expect_usage("-x", "no command \"-x\"");
     expect_usage("''", "no command \"\"");
 }
