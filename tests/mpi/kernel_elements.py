@@ -60,16 +60,20 @@ class Elements(KernelTest):
             a[-1, -1, -1], b[-1, -1, -1] = limits.max // 3 + 1, 3
         return a, b
 
+    def each_sort(self, kernel, operands, check, shapes, of_integers, of_others):
+        """Of integers each() has other arguments than of the other types. At several ranks there is one type."""
+        for are_integers, arguments in (True, of_integers), (False, of_others):
+            types = [name for name in self.types(kernel) if (name[0] in "iu") == are_integers]
+            if types:
+                self.each(kernel, operands, check, shapes, types=types, **arguments)
+
     def each_arithmetic(self, kernel, operation):
         def operands(dtype, k):
             if dtype.kind in "iu":
                 return self.integers_that_fit(operation, dtype, k)
             return with_special(random_tasks(dtype, k)), random_tasks(dtype, k, seed=2)
 
-        integers = [name for name in self.types(kernel) if name[0] in "iu"]
-        for types, code in (integers, 1), ([name for name in self.types(kernel) if name not in integers], 0):
-            self.each(kernel, operands, lambda run: self.check_arithmetic(run, operation), [(3001,)], code=code,
-                      types=types)
+        self.each_sort(kernel, operands, lambda run: self.check_arithmetic(run, operation), [(3001,)], {"code": 1}, {})
 
     def test_add(self):
         self.each_arithmetic("add", np.add)
@@ -136,9 +140,7 @@ class Elements(KernelTest):
         return numbers // (2 * k) if dtype.kind in "iu" and dtype.itemsize == 8 else numbers,
 
     def each_by_output(self, kernel, operands, check, integer_type, shapes=LENGTHS):
-        integers = [name for name in self.types(kernel) if name[0] in "iu"]
-        self.each(kernel, operands, check, shapes, (integer_type,), types=integers)
-        self.each(kernel, operands, check, shapes, types=[name for name in self.types(kernel) if name not in integers])
+        self.each_sort(kernel, operands, check, shapes, {"outputs": (integer_type,)}, {})
 
     def test_sum(self):
         self.each_by_output("sum", self.sum_operands, self.check_sum, "i64", [(3001,)])

@@ -1,7 +1,8 @@
 """What the tests of the whole program share: to run it, to make its inputs, to look at its results and at what it
 leaves behind.
 
-SHEAF is the program, RANKS the number of ranks that a test runs it with.
+SHEAF is the program, RANKS the number of ranks that a test runs it with: a single one without a launcher, as it takes a
+quarter of the time, unless a test asks for one.
 """
 import ctypes
 import os
@@ -20,6 +21,7 @@ import numpy as np
 
 SHEAF = os.environ["SHEAF"]
 RANKS = int(os.environ.get("RANKS", "1"))
+LAUNCHED = RANKS if RANKS > 1 else 0  # ranks that a launcher starts
 
 USAGE, BAD_DATA, NO_INPUT, NO_RESOURCES, NO_OUTPUT, IO_ERROR = 64, 65, 66, 71, 73, 74
 TASK_DONE, TASK_SINGULAR, TASK_NOT_FINITE = 1, 2, 5
@@ -140,7 +142,7 @@ class SheafTest(unittest.TestCase):
 
     # ---- running Sheaf ----
 
-    def start(self, *arguments, ranks=RANKS, environment=None):
+    def start(self, *arguments, ranks=LAUNCHED, environment=None):
         """Start `sheaf ARGUMENTS` in the work directory; ranks=0: without a launcher. Returns the process."""
         launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
         return subprocess.Popen([*launcher, SHEAF, *map(str, arguments)], cwd=self.work, text=True,
@@ -163,7 +165,7 @@ class SheafTest(unittest.TestCase):
         self.assertFalse(late, f"did not end within {limit} s: {outcome}")
         return outcome
 
-    def sheaf(self, *arguments, code=0, limit=60.0, ranks=RANKS, environment=None):
+    def sheaf(self, *arguments, code=0, limit=60.0, ranks=LAUNCHED, environment=None):
         """Run `sheaf ARGUMENTS` and demand its exit code (None: any)."""
         outcome = self.finish(self.start(*arguments, ranks=ranks, environment=environment), limit)
         if code is not None:

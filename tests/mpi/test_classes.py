@@ -5,7 +5,7 @@ import unittest
 import h5py
 import numpy as np
 import scipy.linalg
-from sheaf_test import BAD_DATA, RANKS, SheafTest
+from sheaf_test import BAD_DATA, SheafTest
 
 SIZES = [5, 64, 5, 17, 130, 64, 5, 1, 17, 5, 33, 64, 2]
 
@@ -43,7 +43,7 @@ class Classes(SheafTest):
             return sheaf["status"][:], [n.decode() for n in bytes(sheaf["names"][:]).split(b"\0")[:-1]], classes
 
     def test_results_under_their_names(self):
-        outcome = self.sheaf("run", "inv", "s.h5:/beams/*/data", "-o", "out.h5", ranks=RANKS)
+        outcome = self.sheaf("run", "inv", "s.h5:/beams/*/data", "-o", "out.h5")
         self.assertIn(f"{len(SIZES)} tasks of {len(set(SIZES))} shapes: (1, 1) f64 to (130, 130) f64", outcome.out)
         status, names, classes = self.check_records("out.h5", len(SIZES))
         self.assertEqual(status.tolist(), [1] * len(SIZES))
@@ -63,7 +63,7 @@ class Classes(SheafTest):
         for number, (node_ranks, extra) in enumerate((("1", ["--order", "reverse"]), ("2", []), ("", ["--layout", "1x1"]))):
             if node_ranks:
                 self.environment["SHEAF_NODE_RANKS"] = node_ranks
-            self.sheaf("run", "gram", "s.h5:/beams/*/rhs", "-o", f"other{number}.h5", *extra, ranks=RANKS)
+            self.sheaf("run", "gram", "s.h5:/beams/*/rhs", "-o", f"other{number}.h5", *extra)
             self.environment.pop("SHEAF_NODE_RANKS", None)
             self.check_records(f"other{number}.h5", len(SIZES))
             with h5py.File(self.path("one.h5")) as one, h5py.File(self.path(f"other{number}.h5")) as other:
@@ -73,12 +73,12 @@ class Classes(SheafTest):
 
     def test_equal_outputs_are_stacked(self):
         """Scalars of unequal matrices are one array; of svd's outputs each is what it can be."""
-        self.sheaf("run", "slogdet", "s.h5:/beams/*/data", "-o", "det.h5", ranks=RANKS)
+        self.sheaf("run", "slogdet", "s.h5:/beams/*/data", "-o", "det.h5")
         with h5py.File(self.path("det.h5")) as file:
             sign, log = np.array([np.linalg.slogdet(a) for a in self.squares]).T
             np.testing.assert_array_equal(file["sign"][:], sign)
             np.testing.assert_allclose(file["logabsdet"][:], log, rtol=1e-12, atol=1e-12)
-        self.sheaf("run", "svd", "s.h5:/beams/*/data", "--outputs", "s,vt", "-o", "svd.h5", ranks=RANKS)
+        self.sheaf("run", "svd", "s.h5:/beams/*/data", "--outputs", "s,vt", "-o", "svd.h5")
         with h5py.File(self.path("svd.h5")) as file:
             self.assertNotIn("u", file)
             for i, square in enumerate(self.squares):
@@ -86,7 +86,7 @@ class Classes(SheafTest):
                 self.assertEqual(file[f"vt/b{i}"].shape, square.shape)
 
     def test_two_sets_a_stack_and_a_shared_operand(self):
-        self.sheaf("run", "solve", "s.h5:/beams/*/data", "s.h5:/beams/*/rhs", "-o", "two.h5", ranks=RANKS)
+        self.sheaf("run", "solve", "s.h5:/beams/*/data", "s.h5:/beams/*/rhs", "-o", "two.h5")
         with h5py.File(self.path("two.h5")) as file:
             for i, (square, right) in enumerate(zip(self.squares, self.right)):
                 np.testing.assert_allclose(file[f"result/b{i}"][:], scipy.linalg.solve(square, right), rtol=1e-9)
@@ -96,11 +96,11 @@ class Classes(SheafTest):
             file.create_dataset("gzip", data=file["stack"][:], chunks=(4, 3, 2), compression="gzip")
             file["one"] = np.arange(12.0).reshape(3, 4)
         for stack in "stack", "gzip":
-            self.sheaf("run", "matmul", "s.h5:/beams/*/rhs", f"m.h5:/{stack}", "-o", f"{stack}.h5", ranks=RANKS)
+            self.sheaf("run", "matmul", "s.h5:/beams/*/rhs", f"m.h5:/{stack}", "-o", f"{stack}.h5")
             with h5py.File(self.path(f"{stack}.h5")) as file, h5py.File(self.path("m.h5")) as given:
                 for i, right in enumerate(self.right):
                     np.testing.assert_allclose(file[f"result/b{i}"][:], right @ given["stack"][i], rtol=1e-12)
-        self.sheaf("run", "matmul", "s.h5:/beams/*/rhs", "m.h5:/one", "-o", "shared.h5", ranks=RANKS)
+        self.sheaf("run", "matmul", "s.h5:/beams/*/rhs", "m.h5:/one", "-o", "shared.h5")
         with h5py.File(self.path("shared.h5")) as file:
             for i, right in enumerate(self.right):
                 np.testing.assert_allclose(file[f"result/b{i}"][:], right @ np.arange(12.0).reshape(3, 4), rtol=1e-12)
@@ -110,14 +110,14 @@ class Classes(SheafTest):
             with h5py.File(self.path(f"{night}.h5"), "w") as file:
                 for i in range(3):
                     file[f"b{i}"] = self.squares[i + 2]
-        self.sheaf("run", "inv", "n*.h5:/*", "-o", "out.h5", ranks=RANKS)
+        self.sheaf("run", "inv", "n*.h5:/*", "-o", "out.h5")
         with h5py.File(self.path("out.h5")) as file:
             for night in "1", "2":
                 for i in range(3):
                     np.testing.assert_allclose(file[f"result/{night}/b{i}"][:], np.linalg.inv(self.squares[i + 2]),
                                                rtol=1e-9)
         self.path("list.txt").write_text("n2.h5:/b2\nn1.h5:/b0\nn1.h5:/b1\n")
-        self.sheaf("run", "inv", "@list.txt", "-o", "listed.h5", ranks=RANKS)
+        self.sheaf("run", "inv", "@list.txt", "-o", "listed.h5")
         _, names, _ = self.check_records("listed.h5", 3)
         self.assertEqual(names, ["n2.h5:_b2", "n1.h5:_b0", "n1.h5:_b1"])
         with h5py.File(self.path("listed.h5")) as file:
@@ -129,7 +129,7 @@ class Classes(SheafTest):
             with h5py.File(self.path(f"f{i}.h5"), "w") as file:
                 file["data"] = square if i != 4 else np.zeros_like(square)
         self.path("f6.h5").write_text("no HDF5 at all")
-        outcome = self.sheaf("run", "inv", "f*.h5:/data", "-o", "out.h5", ranks=RANKS, code=1)
+        outcome = self.sheaf("run", "inv", "f*.h5:/data", "-o", "out.h5", code=1)
         status, names, _ = self.check_records("out.h5", len(SIZES))
         self.assertEqual(status.tolist(), [2 if i == 4 else 8 if i == 6 else 1 for i in range(len(SIZES))])
         self.assertRegex(outcome.err, r"f4\.h5:/data +singular")
@@ -147,14 +147,14 @@ class Classes(SheafTest):
         with h5py.File(self.path("p.h5"), "w") as file:
             for i in range(4):
                 file[f"a/x{i}"], file[f"b/y{i}"] = self.squares[i], self.right[i]
-        outcome = self.sheaf("run", "solve", "p.h5:/a/*", "p.h5:/b/*", "-o", "none.h5", ranks=RANKS, code=BAD_DATA)
+        outcome = self.sheaf("run", "solve", "p.h5:/a/*", "p.h5:/b/*", "-o", "none.h5", code=BAD_DATA)
         self.assertIn("no partner", outcome.complaints()[0])
         self.assertIn("--pair order", outcome.complaints()[0])
-        self.sheaf("run", "solve", "p.h5:/a/*", "p.h5:/b/*", "--pair", "order", "-o", "order.h5", ranks=RANKS)
+        self.sheaf("run", "solve", "p.h5:/a/*", "p.h5:/b/*", "--pair", "order", "-o", "order.h5")
         order = [3, 0, 2]
         self.path("a.txt").write_text("".join(f"p.h5:/a/x{i}\n" for i in order))
         self.path("b.txt").write_text("".join(f"p.h5:/b/y{i}\n" for i in order))
-        self.sheaf("run", "solve", "@a.txt", "@b.txt", "-o", "lists.h5", ranks=RANKS)
+        self.sheaf("run", "solve", "@a.txt", "@b.txt", "-o", "lists.h5")
         with h5py.File(self.path("order.h5")) as file, h5py.File(self.path("lists.h5")) as lists:
             for i in range(4):
                 expected = scipy.linalg.solve(self.squares[i], self.right[i])
@@ -175,7 +175,7 @@ class Classes(SheafTest):
             (["r.h5:/a/*", "unequal shapes"], ["matmul", "r.h5:/a/*", "r.h5:/grid"]),
         ):
             with self.subTest(arguments):
-                outcome = self.sheaf("run", *arguments, "-o", "none.h5", ranks=RANKS, code=BAD_DATA)
+                outcome = self.sheaf("run", *arguments, "-o", "none.h5", code=BAD_DATA)
                 self.assertEqual(len(outcome.complaints()), 1, str(outcome))
                 for word in words:
                     self.assertIn(word, outcome.complaints()[0])
@@ -187,7 +187,7 @@ class Classes(SheafTest):
             for i in range(300):
                 file[f"v{i}"] = np.arange(i + 1.0)
         self.environment["SHEAF_NODE_RANKS"] = "1"
-        self.sheaf("run", "exp", "many.h5:/*", "-o", "out.h5", ranks=RANKS)
+        self.sheaf("run", "exp", "many.h5:/*", "-o", "out.h5")
         _, _, classes = self.check_records("out.h5", 300)
         self.assertEqual(len(classes), 300)
         with h5py.File(self.path("out.h5")) as file:
@@ -195,7 +195,7 @@ class Classes(SheafTest):
                 np.testing.assert_allclose(file[f"result/v{i}"][:], np.exp(np.arange(i + 1.0)), rtol=1e-14)
 
     def test_dry_run(self):
-        outcome = self.sheaf("run", "inv", "s.h5:/beams/*/data", "--dry-run", ranks=RANKS)
+        outcome = self.sheaf("run", "inv", "s.h5:/beams/*/data", "--dry-run")
         self.assertIn(f"class 1 of {len(set(SIZES))}: ", outcome.out)
 
 

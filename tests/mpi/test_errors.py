@@ -7,7 +7,7 @@ import unittest
 import h5py
 import numpy as np
 
-from sheaf_test import (BAD_DATA, IO_ERROR, NO_INPUT, NO_OUTPUT, NO_RESOURCES, RANKS, RUN_FAILED, SHEAF, USAGE,
+from sheaf_test import (BAD_DATA, IO_ERROR, LAUNCHED, NO_INPUT, NO_OUTPUT, NO_RESOURCES, RANKS, RUN_FAILED, SHEAF, USAGE,
                         SheafTest, random_array)
 
 LIMIT_SECONDS = 20
@@ -16,7 +16,7 @@ LIMIT_SECONDS = 20
 class ErrorTest(SheafTest):
     def setUp(self):
         super().setUp()
-        self.ranks = RANKS if RANKS > 1 else 0
+        self.ranks = LAUNCHED
         # mpirun would give the other ranks two seconds after the first that returns an error; all have left MPI then.
         self.environment["OMPI_MCA_odls_base_sigkill_timeout"] = "0"
         with h5py.File(self.path("in.h5"), "w") as file:

@@ -34,8 +34,7 @@ class Killed(SheafTest):
     def start_run(self, name, environment=None):
         """Start, and wait until the results file is there."""
         process = self.start("run", "matmul", "in.h5:/a", "in.h5:/b", "-o", name, "--layout",
-                             "1x1" if environment else f"{RANKS}x1", ranks=RANKS if RANKS > 1 else 0,
-                             environment=environment)
+                             "1x1" if environment else f"{RANKS}x1", environment=environment)
         self.addCleanup(process.kill)
         end = time.monotonic() + 20
         while not self.path(name).exists():

@@ -4,7 +4,7 @@ import unittest
 
 import h5py
 import numpy as np
-from sheaf_test import BAD_DATA, NO_INPUT, NO_OUTPUT, RANKS, SheafTest
+from sheaf_test import BAD_DATA, NO_INPUT, NO_OUTPUT, SheafTest
 
 COUNT = 12
 
@@ -30,7 +30,7 @@ class Sets(SheafTest):
 
     def test_datasets(self):
         """b2 before b10; both operands by the same names."""
-        self.sheaf("run", "matmul", "s.h5:/beams/*/data", "s.h5:/beams/*/w", "-o", "out.h5", ranks=RANKS)
+        self.sheaf("run", "matmul", "s.h5:/beams/*/data", "s.h5:/beams/*/w", "-o", "out.h5")
         result, names, _ = self.results()
         np.testing.assert_allclose(result, self.beams @ self.weights, rtol=1e-12)
         self.assertEqual(names, [f"b{i}" for i in range(COUNT)])
@@ -38,7 +38,7 @@ class Sets(SheafTest):
 
     def test_one_file_a_task_over_nodes(self):
         self.environment["SHEAF_NODE_RANKS"] = "1"
-        self.sheaf("run", "inv", "survey*.h5:/data", "-o", "out.h5", ranks=RANKS)
+        self.sheaf("run", "inv", "survey*.h5:/data", "-o", "out.h5")
         result, names, _ = self.results()
         np.testing.assert_allclose(result @ self.squares, np.broadcast_to(np.eye(8), result.shape), atol=1e-5)
         self.assertEqual(names, [str(i) for i in range(COUNT)])
@@ -49,14 +49,14 @@ class Sets(SheafTest):
             for i in range(5):
                 file[f"int/{i}"] = np.arange(12, dtype=">i2").reshape(3, 4) * (i - 2)
                 file[f"real/{i}"] = self.squares[i]
-        self.sheaf("run", "gram", "types.h5:/int/*", "-o", "int.h5", ranks=RANKS)
+        self.sheaf("run", "gram", "types.h5:/int/*", "-o", "int.h5")
         a = np.stack([np.arange(12.0).reshape(3, 4) * (i - 2) for i in range(5)])
         result = self.results("int.h5")[0]
         self.assertEqual(result.dtype, np.float64)
         np.testing.assert_array_equal(result, a.transpose(0, 2, 1) @ a)
-        self.sheaf("run", "inv", "types.h5:/real/*", "--as", "c128", "-o", "c.h5", ranks=RANKS)
+        self.sheaf("run", "inv", "types.h5:/real/*", "--as", "c128", "-o", "c.h5")
         np.testing.assert_allclose(self.results("c.h5")[0], np.linalg.inv(self.squares[:5].astype(np.complex128)), rtol=1e-9)
-        self.sheaf("run", "gram", "s.h5:/beams/*/data", "--as", "f32", "-o", "n.h5", ranks=RANKS)
+        self.sheaf("run", "gram", "s.h5:/beams/*/data", "--as", "f32", "-o", "n.h5")
         result, beams = self.results("n.h5")[0], self.beams.astype(np.float32)
         self.assertEqual(result.dtype, np.float32)
         np.testing.assert_allclose(result, beams.transpose(0, 2, 1) @ beams, rtol=1e-5)
@@ -82,7 +82,7 @@ class Sets(SheafTest):
             ("complex/*", ["--as", "c64"], "c8", 2),
         ):
             with self.subTest(operand, options=options):
-                self.sheaf("run", "gram", f"types.h5:/{operand}", *options, "-o", "out.h5", "--overwrite", ranks=RANKS)
+                self.sheaf("run", "gram", f"types.h5:/{operand}", *options, "-o", "out.h5", "--overwrite")
                 result = self.results()[0]
                 self.assertEqual(result.dtype, np.dtype(dtype))
                 which = [0, 2, 4, 5] if count == 4 else range(count)
@@ -90,11 +90,11 @@ class Sets(SheafTest):
         with h5py.File(self.path("types.h5"), "a") as file:
             for i in range(6):
                 file.create_dataset(f"mask/{i}", data=numbers[i] > 14, compression="gzip" if i % 2 else None)
-        self.sheaf("run", "gram", "types.h5:/mask/*[3]", "-o", "mask.h5", ranks=RANKS)
+        self.sheaf("run", "gram", "types.h5:/mask/*[3]", "-o", "mask.h5")
         mask = (numbers[3] > 14).astype("f8")
         np.testing.assert_array_equal(self.results("mask.h5")[0], [mask.T @ mask])
         self.assertEqual(self.results("mask.h5")[1], ["3"])
-        outcome = self.sheaf("run", "gram", "types.h5:/complex/*", "--as", "f64", "-o", "no.h5", ranks=RANKS, code=BAD_DATA)
+        outcome = self.sheaf("run", "gram", "types.h5:/complex/*", "--as", "f64", "-o", "no.h5", code=BAD_DATA)
         self.assertIn("is c128, which cannot be read as f64", outcome.complaints()[0])
 
     def test_list_and_shared(self):
@@ -102,13 +102,13 @@ class Sets(SheafTest):
         self.path("list.txt").write_text("# three\n" + "".join(f"survey{i}.h5:/data\n" for i in order))
         with h5py.File(self.path("one.h5"), "w") as file:
             file["m"] = self.squares[0]
-        self.sheaf("run", "matmul", "@list.txt", "one.h5:/m", "-o", "out.h5", ranks=RANKS)
+        self.sheaf("run", "matmul", "@list.txt", "one.h5:/m", "-o", "out.h5")
         result, _, _ = self.results()
         np.testing.assert_allclose(result, self.squares[order] @ self.squares[0], rtol=1e-4)
 
     def test_a_member_that_cannot_be_read_fails_alone(self):
         self.path("survey3.h5").write_text("no HDF5 at all")
-        outcome = self.sheaf("run", "inv", "survey*.h5:/data", "-o", "out.h5", ranks=RANKS, code=1)
+        outcome = self.sheaf("run", "inv", "survey*.h5:/data", "-o", "out.h5", code=1)
         result, _, status = self.results()
         self.assertEqual(status.tolist(), [8 if i == 3 else 1 for i in range(COUNT)])
         self.assertTrue(np.isnan(result[3]).all() and np.isfinite(np.delete(result, 3, axis=0)).all())
@@ -132,7 +132,7 @@ class Sets(SheafTest):
                     file.write(b"damage")
         for layout in ("1x3", "1x1"):
             outcome = self.sheaf("run", "copy", "packed*.h5:/data", "-o", "out.h5", "--overwrite", "--layout", layout,
-                                 ranks=1, code=1)
+                                 ranks=0, code=1)
             self.assertIn("packed4.h5", outcome.err)
             with h5py.File(self.path("out.h5")) as file:
                 self.assertEqual(file["sheaf/status"][:].tolist(), [8 if i == 4 else 1 for i in range(COUNT)])
@@ -151,7 +151,7 @@ class Sets(SheafTest):
         ):
             with self.subTest(arguments):
                 arguments += [] if "-o" in arguments else ["-o", "none.h5"]
-                outcome = self.sheaf("run", *arguments, ranks=RANKS, code=code)
+                outcome = self.sheaf("run", *arguments, code=code)
                 self.assertEqual(len(outcome.complaints()), 1, str(outcome))
                 for word in words:
                     self.assertIn(word, outcome.complaints()[0])

@@ -102,7 +102,7 @@ class PackedChunks(SheafTest):
         for i, (filters, chunks, dtype) in enumerate(cases):
             expected = (a * 100).astype(dtype)
             with self.subTest(filters=filters, chunks=chunks, dtype=dtype):
-                found = self.compute("copy", f"in.h5:/{i}", "--layout", self.LAYOUTS[i % 3], ranks=1)
+                found = self.compute("copy", f"in.h5:/{i}", "--layout", self.LAYOUTS[i % 3], ranks=0)
                 self.assertSameBits(found, expected.astype(expected.dtype.newbyteorder("=")))
 
     def test_parts_as_another_type(self):
@@ -133,7 +133,7 @@ class PackedChunks(SheafTest):
             file.write(bytes([byte ^ 1]))
         for layout in self.LAYOUTS:
             outcome = self.sheaf("run", "copy", "in.h5:/a", "-o", "out.h5", "--overwrite", "--layout", layout, code=IO_ERROR,
-                                 ranks=1)
+                                 ranks=0)
             self.assertIn("in.h5:/a: cannot unpack its HDF5 chunk at (17, 0, 30): its compressed data are damaged; copy "
                           "the file again", outcome.err)
 

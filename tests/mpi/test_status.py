@@ -45,7 +45,7 @@ class Ended(StatusTest):
 
     def test_launcher(self):
         self.sheaf("run", "inv", "random:9x9", "--count", 5, "-o", "out.h5")
-        self.assertEqual(self.status("out.h5", ranks=RANKS).count("5 of 5 tasks done"), 1)
+        self.assertEqual(self.status("out.h5").count("5 of 5 tasks done"), 1)
 
     def test_refusals(self):
         self.write("in.h5", a=np.zeros(3))
@@ -60,7 +60,7 @@ class Ended(StatusTest):
 class Running(StatusTest):
     def test_running_then_killed(self):
         process = self.start("run", "matmul", "random:20x1500", "random:1500x1500:shared", "--count", 2000, "-o", "out.h5",
-                             "--layout", f"{RANKS}x1", ranks=RANKS if RANKS > 1 else 0)
+                             "--layout", f"{RANKS}x1")
         self.addCleanup(process.kill)
         done, end = 0, time.monotonic() + 60
         while done == 0:
