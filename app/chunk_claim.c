@@ -37,16 +37,14 @@ take_cores(struct engine *engine, struct slot *slot)
     return slot->taken_count > 0;
 }
 
-/** Claim where widths are chosen: a chunk that is short goes the short way, but for where its core is lent. */
+/** Claim where widths are chosen. */
 static enum queue_claim
 claim_with_cores(struct engine *engine, struct slot *slot, int64_t *place)
 {
     const struct engine_setup *setup = &engine->setup;
     struct queue_span spans[QUEUE_CELLS];
-    if (queue_last_spans(setup->queue, spans) == 0)
-        return queue_take(setup->queue, place);
-    struct plan_chunk head = plan_at(setup->plan, spans[0].next);
-    if (predict(engine, &head) < CORES_LEAST_SECONDS && !cores_are_lent(setup->cores))
+    int count = queue_last_spans(setup->queue, spans);
+    if (count == 0 || cores_need_no_choice(setup->cores, setup->plan, spans, count))
         return queue_take(setup->queue, place);
     cores_lock(setup->cores);
     enum queue_claim claim = take_cores(engine, slot) ? queue_take(setup->queue, place) : QUEUE_EMPTY;

@@ -114,6 +114,28 @@ has_free_core(const struct cores *cores, int rank)
     return false;
 }
 
+/** Nominal seconds of what the spans hold. */
+static double
+sum_nominal(const struct plan *plan, const struct queue_span *spans, int span_count)
+{
+    double nominal = 0;
+    for (int i = 0; i < span_count; i++)
+        nominal += plan_seconds_before(plan, spans[i].end) - plan_seconds_before(plan, spans[i].next);
+    return nominal;
+}
+
+bool
+cores_need_no_choice(const struct cores *cores, const struct plan *plan, const struct queue_span *spans, int span_count)
+{
+    struct plan_chunk head = plan_at(plan, spans[0].next);
+    struct tune_facts facts;
+    cores_facts(cores, plan, &head, &facts);
+    if (cores_are_lent(cores))
+        return false;
+    return tune_seconds(&facts, 1) < CORES_LEAST_SECONDS ||
+           sum_nominal(plan, spans, span_count) > (1 + CORES_PLENTY * core_count(cores)) * facts.seconds;
+}
+
 /** What is left in the queue: the head's facts and, predicted, the seconds of what follows. */
 static void
 describe_queue(const struct cores *cores, const struct plan *plan, const struct queue_span *spans, int span_count,
@@ -123,9 +145,7 @@ describe_queue(const struct cores *cores, const struct plan *plan, const struct 
     struct plan_chunk chunk = plan_at(plan, spans[0].next);
     struct tune_facts facts;
     cores_facts(cores, plan, &chunk, head);
-    double nominal = 0;
     for (int i = 0; i < span_count; i++) {
-        nominal += plan_seconds_before(plan, spans[i].end) - plan_seconds_before(plan, spans[i].next);
         node->chunks_left += spans[i].end - spans[i].next;
         for (int64_t place = spans[i].next + (i == 0); place < spans[i].end && node->behind_known < most; place++) {
             chunk = plan_at(plan, place);
@@ -134,7 +154,7 @@ describe_queue(const struct cores *cores, const struct plan *plan, const struct 
         }
     }
     node->behind = behind;
-    node->seconds_left = nominal * tune_seconds(head, 1) / head->seconds;
+    node->seconds_left = sum_nominal(plan, spans, span_count) * tune_seconds(head, 1) / head->seconds;
 }
 
 int

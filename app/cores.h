@@ -18,6 +18,9 @@
 /** A chunk that takes less on one core is never computed on several, and its core is not noted: seconds. */
 #define CORES_LEAST_SECONDS 0.005
 
+/** With so many times the head's work behind it for each core, nobody has to look closer. */
+#define CORES_PLENTY 2
+
 /** What chunks of a class took, as struct tune_sample. */
 struct cores_sample {
     _Atomic double nominal, measured;
@@ -48,6 +51,13 @@ void cores_init(struct cores *cores, int ranks, int threads, int class_count, in
 
 /** Scratch that cores_choose needs: bytes, aligned as double. */
 size_t cores_scratch_bytes(const struct cores *cores);
+
+/**
+ * Whether there is no choice for the chunk at the head of the queue: it is short, or what follows fills all cores for long. Then
+ * any core that is not lent computes it. Cheap, without the lock.
+ */
+bool cores_need_no_choice(const struct cores *cores, const struct plan *plan, const struct queue_span *spans,
+                          int span_count);
 
 /** Exclude other choices. Held for microseconds, and only near the end of a run. */
 void cores_lock(struct cores *cores);

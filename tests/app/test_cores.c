@@ -85,6 +85,32 @@ plenty_is_computed_on_single_cores(void **state)
 }
 
 static void
+only_the_last_tasks_need_a_choice(void **state)
+{
+    int taken[CORES_MOST], other;
+    (void)state;
+    create(2, 2, 100, 1);
+    for (int64_t next = 0; next < 100; next++) {
+        const struct queue_span parts[] = {{next, (next + 100) / 2}, {(next + 100) / 2, 100}};
+        bool whole = parts[0].next < parts[0].end;
+        bool plenty = cores_need_no_choice(cores, plan, whole ? parts : parts + 1, whole ? 2 : 1);
+        assert_true(plenty == (next < 91)); /* 1 + 2 * 4 are left */
+    }
+    assert_int_equal(choose(0, 99, taken, &other), 4);
+    const struct queue_span all = {0, 100};
+    assert_false(cores_need_no_choice(cores, plan, &all, 1)); /* cores are lent */
+    destroy();
+    create(2, 2, 100, 0.03125);
+    for (int i = 0; i < 20; i++) { /* shorter than predicted */
+        struct plan_chunk chunk = plan_at(plan, 0);
+        cores_note(cores, plan, &chunk, 1, 0.001);
+    }
+    const struct queue_span last = {99, 100};
+    assert_true(cores_need_no_choice(cores, plan, &last, 1));
+    destroy();
+}
+
+static void
 a_single_task_has_all_cores_of_the_node(void **state)
 {
     int taken[CORES_MOST], other;
@@ -172,6 +198,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plenty_is_computed_on_single_cores),
+        cmocka_unit_test(only_the_last_tasks_need_a_choice),
         cmocka_unit_test(a_single_task_has_all_cores_of_the_node),
         cmocka_unit_test(the_last_task_waits_for_cores_that_are_nearly_free),
         cmocka_unit_test(a_rank_whose_cores_are_busy_names_the_one_that_can_start),
