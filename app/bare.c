@@ -123,6 +123,30 @@ thread_main(void *argument)
     return NULL;
 }
 
+/**
+ * Read tasks [position, position + count) of an input. Members of a set are read one by one; one that cannot be read, a failed
+ * task for a run, has the first one's bytes here.
+ */
+static enum sheaf_status
+read_input(const struct job *job, const struct plan *plan, int64_t position, int64_t count, int input,
+           const struct sheaf_array *array, char *to, struct sheaf_error *error)
+{
+    struct source *source = job->sources[input];
+    bool set = source_is_set(source);
+    int64_t bytes = plan_array_bytes(array), task, run;
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t done = 0; done < count && !status; done += run) {
+        run = plan_run(plan, position + done, set ? 1 : count - done, &task);
+        char *at = to + done * bytes;
+        status = set ? source_read_task(source, task, array, at, error) : source_read(source, task, run, at, error);
+        if (status && set && done > 0) {
+            memcpy(at, to, (size_t)bytes);
+            status = SHEAF_OK;
+        }
+    }
+    return status;
+}
+
 /** Read the tasks of a chunk, as many as a batch has. */
 static enum sheaf_status
 read_batch(struct job *job, const struct plan *plan, const struct plan_chunk *chunk, struct batch_source *source,
@@ -130,20 +154,19 @@ read_batch(struct job *job, const struct plan *plan, const struct plan_chunk *ch
 {
     const struct plan_class *class = &plan->classes[chunk->class_index];
     enum sheaf_status status = SHEAF_OK;
-    int64_t inputs, one = measure_batch(class, 1, &inputs), task, run;
-    *source = (struct batch_source){.job = job, .class = class, .count = batch_bytes_most / one};
-    source->count = source->count < 1 ? 1 : source->count < chunk->count ? source->count : chunk->count;
+    int64_t inputs, most = batch_bytes_most / measure_batch(class, 1, &inputs);
+    *source = (struct batch_source){.job = job, .class = class, .count = most < 1 ? 1 : most};
+    source->count = source->count < chunk->count ? source->count : chunk->count;
     source->batch_bytes = measure_batch(class, source->count, &source->input_bytes);
     char *at = source->inputs = allocate(source->input_bytes);
     if (!at)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to measure the bare kernel");
-    for (int i = 0; i < class->problem.input_count; i++) {
-        int64_t bytes = plan_array_bytes(&class->problem.inputs[i]);
-        for (int64_t done = 0; done < source->count && !class->shared[i] && !status; done += run) {
-            run = plan_run(plan, chunk->first + done, source->count - done, &task);
-            status = source_read(job->sources[i], task, run, at + done * bytes, error);
-        }
-        at += class->shared[i] ? 0 : align(bytes * source->count);
+    for (int i = 0; i < class->problem.input_count && !status; i++) {
+        const struct sheaf_array *array = &class->problem.inputs[i];
+        if (class->shared[i])
+            continue;
+        status = read_input(job, plan, chunk->first, source->count, i, array, at, error);
+        at += align(plan_array_bytes(array) * source->count);
     }
     return status;
 }
