@@ -3,8 +3,12 @@
 #include "signature.h"
 
 #include <dlfcn.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef const struct sheaf_kernel *const *plugin_entry(uint32_t abi);
 
@@ -64,6 +68,39 @@ check_kernel(const char *path, const struct sheaf_kernel *kernel, struct sheaf_e
     return SHEAF_OK;
 }
 
+/** Whether a group has this user as its only member, as most systems make one for each user. */
+static bool
+is_private_group(gid_t group)
+{
+    struct passwd user, *found_user = NULL;
+    struct group entry, *found_group = NULL;
+    char user_text[4096], group_text[4096];
+    return getpwuid_r(geteuid(), &user, user_text, sizeof user_text, &found_user) == 0 && found_user &&
+           user.pw_gid == group && getgrgid_r(group, &entry, group_text, sizeof group_text, &found_group) == 0 &&
+           found_group && !entry.gr_mem[0] && strcmp(entry.gr_name, user.pw_name) == 0;
+}
+
+/** A kernel is code: who else may write its file could run anything as this user. */
+static enum sheaf_status
+check_trust(const char *path, const char *place, struct sheaf_error *error)
+{
+    struct stat about;
+    if (stat(place, &about) != 0)
+        return SHEAF_OK; // dlopen says why
+    if (about.st_uid != geteuid() && about.st_uid != 0)
+        return sheaf_fail(
+            error, SHEAF_BAD_DATA,
+            "--kernel %s: the file is another user's (uid %ld), who could put any code there; copy it to a "
+            "file of your own",
+            path, (long)about.st_uid);
+    if ((about.st_mode & S_IWOTH) || ((about.st_mode & S_IWGRP) && !is_private_group(about.st_gid)))
+        return sheaf_fail(
+            error, SHEAF_BAD_DATA,
+            "--kernel %s: others may write this file (mode %03o), and so run any code as you; chmod go-w it", path,
+            about.st_mode & 0777);
+    return SHEAF_OK;
+}
+
 enum sheaf_status
 plugin_load(const char *path, struct sheaf_error *error)
 {
@@ -71,6 +108,9 @@ plugin_load(const char *path, struct sheaf_error *error)
     loaded = none;
     // dlopen searches the system's libraries for a name without a slash: not what the user meant.
     snprintf(place, sizeof place, "%s%s", strchr(path, '/') ? "" : "./", path);
+    enum sheaf_status trusted = check_trust(path, place, error);
+    if (trusted)
+        return trusted;
     void *object = dlopen(place, RTLD_NOW | RTLD_LOCAL);
     if (!object)
         return sheaf_fail(error, SHEAF_NO_INPUT, "--kernel %s: cannot be loaded: %.500s", path, dlerror());

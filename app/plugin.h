@@ -15,7 +15,8 @@ enum { PLUGIN_KERNELS_MAX = 64 };
  * Load a shared object and check what it exports: ABI version, names, signatures, and that nothing required is missing. It stays
  * loaded. One at a time: loading another one forgets the kernels of the first.
  * @param[in] path  as the user wrote it; without a slash it is taken from the current directory
- * @return SHEAF_OK; SHEAF_NO_INPUT (it cannot be loaded), SHEAF_BAD_DATA (not Sheaf's, of another ABI, or a kernel that is wrong)
+ * @return SHEAF_OK; SHEAF_NO_INPUT (it cannot be loaded), SHEAF_BAD_DATA (not Sheaf's, of another ABI, a kernel that is wrong, or
+ *         a file that another user may write)
  */
 enum sheaf_status plugin_load(const char *path, struct sheaf_error *error);
 

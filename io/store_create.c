@@ -8,8 +8,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -334,7 +336,7 @@ remove_leftovers(const char *directory, const char *prefix)
             continue;
         char *end;
         long pid = strtol(entry->d_name + strlen(name), &end, 10);
-        bool dead = pid > 0 && *end == '\0' && (pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH));
+        bool dead = pid > 0 && *end == '-' && (pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH));
         if (dead)
             unlinkat(dirfd(listing), entry->d_name, 0);
     }
@@ -367,7 +369,12 @@ store_choose_temporary(struct store_map *map, const char *directory)
     gethostname(host, sizeof host - 1);
     int length = snprintf(map->temporary, sizeof map->temporary, "%s.partial-%s-", map->path, host);
     remove_leftovers(directory, map->temporary);
-    snprintf(map->temporary + length, sizeof map->temporary - (size_t)length, "%ld", (long)getpid());
+    // A name that nobody can guess, for nobody to have made it a link before; without entropy O_EXCL alone guards it.
+    uint64_t secret = 0;
+    if (getrandom(&secret, sizeof secret, GRND_NONBLOCK) != sizeof secret)
+        secret = 0;
+    snprintf(map->temporary + length, sizeof map->temporary - (size_t)length, "%ld-%016" PRIx64, (long)getpid(),
+             secret);
 }
 
 static enum sheaf_status

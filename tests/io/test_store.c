@@ -941,7 +941,7 @@ leave_partial(long pid, char name[256])
 {
     char host[65] = "";
     gethostname(host, sizeof host - 1);
-    snprintf(name, 256, "leftover.h5.partial-%s-%ld", host, pid);
+    snprintf(name, 256, "leftover.h5.partial-%s-%ld-0123456789abcdef", host, pid);
     FILE *file = fopen(name, "w");
     assert_non_null(file);
     fclose(file);

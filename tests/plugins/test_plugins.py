@@ -97,6 +97,23 @@ class Plugins(unittest.TestCase):
                     self.assertIn(f"broken_{name}.so", complaints[0])
                     self.assertFalse(os.path.exists(os.path.join(self.work, "x.h5")))
 
+    def test_files_that_others_may_write_are_refused(self):
+        path = os.path.join(self.work, "open.so")
+        shutil.copy(os.path.join(PLUGINS, "broken_abi.so"), path)
+        refusals = [((0o777, 0), "others may write this file (mode 777)")]
+        if os.geteuid() == 0:
+            refusals += [((0o775, 1), "others may write this file (mode 775)"), ((0o755, 0), None)]
+        for (mode, group), words in refusals:
+            os.chmod(path, mode)
+            if os.geteuid() == 0:
+                os.chown(path, 0, group)
+            done = self.call(SHEAF, "run", "broken", "ones:2x2", "--count", "2", "-o", "x.h5", "--kernel", path, code=65)
+            self.assertIn(words or "ABI version 2", done.stderr)  # where it is trusted, what is wrong with it is found
+        if os.geteuid() == 0:
+            os.chown(path, 1, 0)
+            done = self.call(SHEAF, "run", "broken", "ones:2x2", "--count", "2", "-o", "x.h5", "--kernel", path, code=65)
+            self.assertIn("another user's (uid 1)", done.stderr)
+
     def test_what_is_no_plugin(self):
         with open(os.path.join(self.work, "text.so"), "w") as file:
             file.write("not an object\n")
