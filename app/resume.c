@@ -28,6 +28,7 @@ struct resume {
     int64_t tasks[REASON_COUNT];  /**< that are computed for this reason */
     int64_t chunks[REASON_COUNT]; /**< that hold them */
     int64_t suspects;             /**< chunks whose bytes are read */
+    int64_t uncertain;            /**< of them, those whose record alone does not say that they are done */
     int64_t checked_bytes;
     double check_seconds;
 };
@@ -127,6 +128,7 @@ list_suspects(struct job *job)
         const uint8_t condition = resume->past.chunks[i].condition;
         if (condition == STORE_CHUNK_UNCERTAIN || (condition == STORE_CHUNK_DONE && job->options->verify))
             list[count++] = i;
+        resume->uncertain += condition == STORE_CHUNK_UNCERTAIN;
     }
     resume->suspects = count;
     return list;
@@ -184,7 +186,7 @@ settle_rest(struct job *job, const int64_t *suspects, const uint8_t *right, stru
     if (!resume->needs)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %lld chunks", (long long)job->plan->chunks);
     for (int64_t i = 0; i < job->plan->chunks; i++) {
-        bool suspect = next < resume->suspects && suspects[next] == i;
+        bool suspect = right && next < resume->suspects && suspects[next] == i;
         settle_chunk(job, i, suspect ? right[next] : resume->past.chunks[i].condition == STORE_CHUNK_DONE);
         next += suspect;
     }
@@ -300,7 +302,8 @@ resume_restrict(struct job *job, struct sheaf_error *error)
         status = share_rest(job, rest, error);
     if (!status && job->resume) {
         print_past(job, stdout);
-        job->map.is_over = job->plan->places == 0 && job->resume->past.summary.run.state == RUN_FINISHED;
+        job->map.is_over = job->plan->places == 0 && job->resume->uncertain == 0 &&
+                           job->resume->past.summary.run.state == RUN_FINISHED;
     }
     comm_broadcast(job->comm, &job->map.is_over, sizeof job->map.is_over);
     free(rest);

@@ -63,6 +63,17 @@ record_mark_valid(const struct record_mark *mark, int64_t row)
     return mark->checksum == mark_checksum(mark, row);
 }
 
+bool
+record_is_zero(const void *row, size_t bytes)
+{
+    const unsigned char *byte = row;
+    size_t i = 0;
+
+    while (i < bytes && byte[i] == 0)
+        i++;
+    return i == bytes;
+}
+
 struct record_digest *
 record_digest_create(void)
 {

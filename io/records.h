@@ -85,6 +85,9 @@ bool record_run_valid(const struct record_run *run);
 void record_mark_seal(struct record_mark *mark, int64_t row);
 bool record_mark_valid(const struct record_mark *mark, int64_t row);
 
+/** @return whether a row of these tables is as it was created: all zero */
+bool record_is_zero(const void *row, size_t bytes);
+
 /** A checksum over results as they pass, in pieces of any size (XXH3, 64 bits). */
 struct record_digest;
 struct record_digest *record_digest_create(void); /**< NULL without memory */

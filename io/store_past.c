@@ -343,14 +343,6 @@ find_places(struct store_past *past, const struct store_spec *spec, struct sheaf
 
 /* ---- what its records say ---- */
 
-static bool
-is_zero(const struct record_chunk *record)
-{
-    static const struct record_chunk zero;
-
-    return memcmp(record, &zero, sizeof zero) == 0;
-}
-
 /* Whether it is known to have reached the disk. */
 static bool
 is_marked(const struct record_chunk *record, const struct record_mark *marks)
@@ -365,7 +357,7 @@ enum store_condition
 store_past_judge(const struct record_chunk *record, int64_t chunk, const struct record_chunk *expected,
                  const struct record_mark *marks)
 {
-    if (is_zero(record))
+    if (record_is_zero(record, sizeof *record))
         return STORE_CHUNK_NEVER;
     if (!record_chunk_valid(record, chunk))
         return STORE_CHUNK_TORN;

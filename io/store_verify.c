@@ -268,17 +268,6 @@ tell_row(struct verifying *verifying, enum store_damage damage, int64_t row)
 
 /* ---- chunks ---- */
 
-static bool
-is_zero(const void *bytes, size_t count)
-{
-    const unsigned char *byte = bytes;
-    size_t i = 0;
-
-    while (i < count && byte[i] == 0)
-        i++;
-    return i == count;
-}
-
 /* Of records as they lie in the file, whatever their fields mean. */
 static bool
 is_same(const void *a, const void *b, size_t count)
@@ -344,7 +333,7 @@ compare_chunk(struct verifying *verifying, const struct record_chunk *record, en
     uint64_t value;
 
     reason->text[0] = '\0';
-    if (is_zero(record, sizeof *record))
+    if (record_is_zero(record, sizeof *record))
         return OUTCOME_PENDING;
     *damage = STORE_DAMAGE_RECORD;
     if (!record_chunk_valid(record, verifying->chunk))
@@ -433,13 +422,13 @@ is_run_whole(const void *row, int64_t number)
 {
     const struct record_run *run = row;
 
-    return is_zero(run, sizeof *run) || (record_run_valid(run) && run->number % RECORD_RUNS == number);
+    return record_is_zero(run, sizeof *run) || (record_run_valid(run) && run->number % RECORD_RUNS == number);
 }
 
 static bool
 is_mark_whole(const void *row, int64_t number)
 {
-    return is_zero(row, sizeof(struct record_mark)) || record_mark_valid(row, number);
+    return record_is_zero(row, sizeof(struct record_mark)) || record_mark_valid(row, number);
 }
 
 /* A table whose rows carry a checksum each; like records they are damaged if they stay so. */

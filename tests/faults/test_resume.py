@@ -13,7 +13,8 @@ import unittest
 import h5py
 import numpy as np
 
-from sheaf_test import (BAD_DATA, CHUNK_DONE, NO_INPUT, RUN_FINISHED, USAGE, SheafTest, valid_chunks)
+from sheaf_test import (BAD_DATA, CHUNK_DONE, CHUNK_STARTED, NO_INPUT, RUN_FINISHED, USAGE, SheafTest, valid_chunks,
+                        xxh3)
 
 KERNELS = os.environ["KERNELS"]
 KILL_EVERY = int(os.environ.get("KILL_EVERY", "12"))
@@ -248,6 +249,55 @@ class Resumed(ResumeTest):
         self.sheaf("verify", "out.h5", ranks=0)
         self.sheaf("resume", "out.h5", "--retry-failed", ranks=0, environment=self.logged())
         self.assertEqual(self.log(), [])
+
+    def test_retry_interrupted(self):
+        """A retry that was killed between its beginning and its first chunk: what was good then is not computed again."""
+        self.sheaf(*self.run_words("out.h5"), ranks=0, code=1)
+        offset, records = self.chunk_bytes()
+        record = bytearray(records[:128])
+        record[0] = CHUNK_STARTED
+        record[120:] = xxh3(bytes(record[:120]), 0).to_bytes(8, "little")
+        self.damage("out.h5", offset, record)
+        expected = self.contents()
+        self.sheaf("resume", "out.h5", ranks=0, code=1, environment=self.logged())
+        self.assertEqual(self.log(), [])
+        self.assertEqual(self.chunk_bytes()[1], records)
+        # one that was killed in the middle of it: the chunk is computed again
+        record[80:88] = bytes(8)
+        record[120:] = xxh3(bytes(record[:120]), 0).to_bytes(8, "little")
+        self.damage("out.h5", offset, record)
+        outcome = self.sheaf("resume", "out.h5", ranks=0, code=1, environment=self.logged())
+        self.assertIn("  4 in flight when an earlier run ended (1 chunk)", outcome.out)
+        self.assertEqual(self.log(), [0, 1, 2, 3])
+        for found, wanted in zip(self.contents(), expected):
+            self.assertSameBits(found, wanted)
+
+    def test_unequal_shapes(self):
+        """Results of unequal shapes, a dataset each: they are found again, and are those of an undisturbed run."""
+        generator = np.random.default_rng(3)
+        os.mkdir(self.path("d"))
+        for task in range(12):
+            n = (40, 200, 90)[task % 3]
+            self.write(f"d/b{task}.h5", a=generator.random((n, n)) + n * np.eye(n))
+        words = ["run", "inv", "d/*.h5:/a", "-o", "out.h5", "--layout", "1x1:1"]
+        self.sheaf(*words, ranks=0)
+        expected = self.path("out.h5").read_bytes()
+        with h5py.File(self.path("out.h5"), "r") as file:
+            offset = file["sheaf/chunks"].id.get_offset()
+            places = [(item.id.get_offset(), item.id.get_storage_size()) for item in file["result"].values()]
+            chunks = len(file["sheaf/chunks"])
+        self.assertGreater(chunks, 2)
+        for chunk in (0, chunks - 1):
+            self.damage("out.h5", offset + 128 * chunk, bytes(128))
+        self.damage("out.h5", places[7][0] + 24, b"\x01\x02")  # a result of a chunk that is done, or is to be computed
+        self.sheaf("resume", "out.h5", "--verify", "--layout", "1x1:1", ranks=3)
+        found = self.path("out.h5").read_bytes()
+        for at, size in places:
+            self.assertEqual(found[at:at + size], expected[at:at + size])
+        self.sheaf("verify", "out.h5", ranks=0)
+        os.rename(self.path("d/b5.h5"), self.path("d/c5.h5"))
+        outcome = self.sheaf("run", "inv", "d/*.h5:/a", "-o", "out.h5", "--resume", ranks=0, code=BAD_DATA)
+        self.assertIn("the content of d/*.h5:/a is not that of", outcome.err)
 
     def test_other_directory_and_layout(self):
         """Paths count from where the file was begun; what does not change results may be given anew."""
