@@ -74,7 +74,7 @@ static const double nearly = 0.001;
 
 /** What is to be handed out: the head, and chunks like it behind it. */
 struct tail {
-    int cores, least;               /**< widths are 1, or `least` and more */
+    int cores;
     double free[POLICY_CORES_MAX];  /**< seconds until a core is free, the earliest first */
     double leader_free;             /**< seconds until all cores of some rank are */
     int width_count;                /**< those that are faster than all smaller ones */
@@ -161,11 +161,16 @@ is_plenty(const struct policy_node *node, double head)
            idle_until(cores, node->free_in, last) >= behind + cores * head;
 }
 
-/** Whether a width is tried: all on few cores; on many those by which the cores, or the free ones, can be shared. */
+/**
+ * Whether a width is tried: all on few cores; on many those by which the cores, or the free ones, can be shared. While
+ * several chunks are to share several ranks, whole ranks are borrowed: one that has lent a core can lead no other wide chunk.
+ */
 static bool
-is_tried(const struct tail *tail, int free_cores, int width)
+is_tried(const struct tail *tail, const struct policy_node *node, int free_cores, int width)
 {
-    if (tail->cores <= EVERY_WIDTH || width == tail->least || width == tail->cores)
+    if (node->ranks > 2 && node->chunks_left > 2 && width % node->threads != 0)
+        return false;
+    if (tail->cores <= EVERY_WIDTH || width == node->threads || width == tail->cores)
         return true;
     return tail->cores / (tail->cores / width) == width ||
            (width <= free_cores && free_cores / (free_cores / width) == width);
@@ -173,15 +178,15 @@ is_tried(const struct tail *tail, int free_cores, int width)
 
 /** Note the widths that are tried: those that are faster than every smaller one. */
 static void
-find_widths(struct tail *tail, const struct tune_facts *head)
+find_widths(struct tail *tail, const struct policy_node *node, const struct tune_facts *head)
 {
     int free_cores = 0;
     while (free_cores < tail->cores && tail->free[free_cores] <= 0)
         free_cores++;
     tail->widths[0] = tail->width_count = 1;
     tail->times[0] = tune_seconds(head, 1);
-    for (int width = tail->least > 1 ? tail->least : 2; width <= tail->cores; width++) {
-        if (!is_tried(tail, free_cores, width))
+    for (int width = node->threads > 1 ? node->threads : 2; width <= tail->cores; width++) {
+        if (!is_tried(tail, node, free_cores, width))
             continue;
         double seconds = tune_seconds(head, width);
         if (seconds >= tail->times[tail->width_count - 1])
@@ -315,11 +320,10 @@ static void
 set_up_tail(struct tail *tail, const struct policy_node *node, const struct tune_facts *head)
 {
     tail->cores = node->ranks * node->threads;
-    tail->least = node->threads;
     memcpy(tail->free, node->free_in, (size_t)tail->cores * sizeof *tail->free);
     qsort(tail->free, (size_t)tail->cores, sizeof *tail->free, compare_seconds);
     tail->leader_free = rank_free_in(node, find_leader(node));
-    find_widths(tail, head);
+    find_widths(tail, node, head);
     if (tail->width_count == 1)
         return;
     find_behind(tail, node);

@@ -100,8 +100,8 @@ bool policy_claim_ahead(int ready, int idle, int ahead, int64_t left, int node_w
 struct policy_node {
     int ranks, threads; /**< cores rank * threads ... belong to rank */
     /**
-     * (ranks * threads) predicted seconds until each core is free; 0: it is. A core that is still busy when its prediction has
-     * passed is not free: give as many seconds as it is overdue.
+     * (ranks * threads) predicted seconds until each core is free; 0: it is. For a chunk that is computed: tune_seconds as the
+     * samples are now, less what it has taken. One that has taken longer is not free: give as many seconds as it is overdue.
      */
     const double *free_in;
     int64_t chunks_left; /**< unclaimed on this node, the head included; no more will come */
@@ -119,7 +119,8 @@ struct policy_node {
 struct policy_width {
     int width; /**< 1, or at least `threads`: then all cores of the rank that leads, and others of the node */
     int rank;  /**< who leads; at width 1 another one that has a free core does as well */
-    double start, finish; /**< predicted seconds from now; start 0: now. Else wait, and ask again when a core is free */
+    double start,
+        finish; /**< predicted seconds from now; start 0: now. Else ask again at start, or when a core is free */
 };
 
 /**

@@ -49,8 +49,8 @@ wait_seconds(const struct tune_facts *facts, int threads)
     if (threads == 1)
         return 0;
     double columns = cbrt(facts->seconds / (double)facts->tasks * PLAN_NOMINAL_FLOPS / 2);
-    double task = TUNE_WAKE_SECONDS + ceil(columns / TUNE_BLOCK) * TUNE_BLOCK_SECONDS;
-    return (double)facts->tasks * task * log2(threads);
+    double task = TUNE_WAKE_SECONDS * log2(threads) + ceil(columns / TUNE_BLOCK) * TUNE_BLOCK_SECONDS;
+    return (double)facts->tasks * task;
 }
 
 double

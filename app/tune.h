@@ -9,10 +9,12 @@
  * computing capabilities", AFIPS 1967), and w no more than the width from which on it says that more never helps. The
  * tasks of a chunk are computed one after the other on all w cores.
  *
- * Waiting: BLAS wakes its threads, and they wait for each other at every block of columns that a factorisation or product
- * goes through. Blocks have TUNE_BLOCK columns, as LAPACK's have (ILAENV's usual 32 to 64), and a task's columns follow from
- * its nominal flops, as if it were a product of square matrices. Waking takes some 10 us, and both grow with the
- * number of threads as a tree of them would (log2). So tiny tasks never look better on several cores.
+ * Waiting: BLAS wakes its threads, as a tree of them would take (log2), and they wait for each other at every block of columns
+ * that a factorisation or product goes through. A task's columns follow from its nominal flops, as if it were a product of square
+ * matrices, and a block has TUNE_BLOCK of them, as LAPACK's have (ILAENV's usual 32 to 64). What a block costs was fitted to
+ * products of 128 to 384 on 1 to 10 cores (github.com/OpenMathLib/OpenBLAS, issue 1881, comment of 2018-12-30, taken to run
+ * at 95 GF/s on one core): it is 8 to 17 us there, and grows little with the number of threads. So tiny tasks never look better on
+ * several cores.
  */
 #ifndef SHEAF_TUNE_H
 #define SHEAF_TUNE_H
@@ -20,10 +22,10 @@
 #include "plan.h"
 
 /** What waking BLAS's threads for a task costs, for each doubling of the width. */
-#define TUNE_WAKE_SECONDS 2e-5
+#define TUNE_WAKE_SECONDS 5e-6
 
-/** What each block of columns costs, for each doubling of the width. */
-#define TUNE_BLOCK_SECONDS 1e-5
+/** What each block of columns costs on several cores. */
+#define TUNE_BLOCK_SECONDS 1.5e-5
 #define TUNE_BLOCK 64.0
 
 /**
