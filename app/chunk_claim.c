@@ -1,3 +1,4 @@
+#include "drain.h"
 #include "engine_parts.h"
 #include "node.h"
 
@@ -54,19 +55,38 @@ claim_with_cores(struct engine *engine, struct slot *slot, int64_t *place)
     return claim;
 }
 
+/** Whether a chunk may be started, where there is a deadline. */
+static bool
+is_in_time(const struct engine *engine, const struct plan_chunk *chunk)
+{
+    struct queue_totals totals;
+    if (engine->setup.deadline <= 0)
+        return true;
+    queue_sum_totals(engine->setup.queue, &totals);
+    return drain_allows(engine->setup.deadline, node_wall_seconds(), plan_chunk_seconds(engine->setup.plan, chunk),
+                        &totals);
+}
+
+/** A chunk that would not end in time is left for another run; shorter ones stand behind it. */
 enum queue_claim
 chunk_claim(struct engine *engine, struct slot *slot, bool ahead)
 {
-    int64_t place;
-    slot->taken_count = 0;
-    enum queue_claim claim = engine->setup.cores && !ahead ? claim_with_cores(engine, slot, &place)
-                                                           : queue_take(engine->setup.queue, &place);
-    if (claim != QUEUE_CLAIMED)
+    for (;;) {
+        int64_t place;
+        slot->taken_count = 0;
+        enum queue_claim claim = engine->setup.cores && !ahead ? claim_with_cores(engine, slot, &place)
+                                                               : queue_take(engine->setup.queue, &place);
+        if (claim != QUEUE_CLAIMED)
+            return claim;
+        struct plan_chunk chunk = plan_at(engine->setup.plan, place);
+        if (!is_in_time(engine, &chunk)) {
+            release_cores(engine, slot);
+            continue;
+        }
+        ring_assign(engine, slot, &chunk);
+        atomic_store(&engine->setup.queue->ranks[engine->setup.local_rank].in_flight[slot->index], chunk.chunk + 1);
         return claim;
-    struct plan_chunk chunk = plan_at(engine->setup.plan, place);
-    ring_assign(engine, slot, &chunk);
-    atomic_store(&engine->setup.queue->ranks[engine->setup.local_rank].in_flight[slot->index], chunk.chunk + 1);
-    return claim;
+    }
 }
 
 void

@@ -1,25 +1,27 @@
 #include "engine_parts.h"
 #include "node.h"
 
-/** Post a commit for the root's node, waiting for room in the outbox. @return false where the run was stopped first */
-static bool
+/**
+ * Post a commit for the root's node, waiting for room in the outbox. There will be some, also when the run is stopped: the leader
+ * empties it until all its ranks have finished.
+ */
+static void
 post_commit(struct engine *engine, struct slot *slot)
 {
     const struct engine_setup *setup = &engine->setup;
     record_chunk_seal(&slot->record, slot->chunk.chunk);
+    pthread_mutex_lock(&engine->mutex);
     for (;;) {
         uint32_t seen = atomic_load(&engine->news);
-        pthread_mutex_lock(&engine->mutex);
         bool posted =
             queue_post(setup->queue, setup->local_rank, slot->chunk.chunk, &slot->record, slot->status, slot->info);
-        pthread_mutex_unlock(&engine->mutex);
         queue_ring(setup->queue, 0);
-        if (posted || queue_is_stopped(setup->queue))
-            return posted;
-        pthread_mutex_lock(&engine->mutex);
-        engine_wait_news(engine, &engine->workers_wake, seen);
-        pthread_mutex_unlock(&engine->mutex);
+        if (posted)
+            break;
+        while (atomic_load(&engine->news) == seen)
+            pthread_cond_wait(&engine->workers_wake, &engine->mutex);
     }
+    pthread_mutex_unlock(&engine->mutex);
 }
 
 /** An output of a chunk: its tasks' results, those of tasks that follow each other at once. */
@@ -148,8 +150,8 @@ chunk_commit(struct engine *engine, struct slot *slot)
         queue_note_committed(setup->queue, slot->chunk.count * chunk_class(engine, slot)->output_bytes);
         if (setup->on_root_node)
             status = chunk_record(engine, slot->chunk.chunk, record, slot->status, slot->info, &error);
-        else if (!post_commit(engine, slot))
-            return SHEAF_INTERRUPTED;
+        else
+            post_commit(engine, slot);
     }
     if (status) {
         queue_fail(setup->queue, &error);

@@ -16,6 +16,7 @@ struct comm {
     MPI_Comm world, node, leaders;
     MPI_Win windows[COMM_WINDOWS_MAX];
     int window_count;
+    bool abandoned;
 };
 
 /** Ranks that share memory; SHEAF_NODE_RANKS splits them further. */
@@ -72,11 +73,18 @@ comm_start(int *argument_count, char ***arguments, struct comm **out, struct she
 }
 
 void
+comm_abandon(struct comm *comm)
+{
+    comm->abandoned = true;
+}
+
+bool
 comm_end(struct comm *comm)
 {
     if (!comm)
-        return;
-    for (int i = 0; i < comm->window_count; i++)
+        return false;
+    bool abandoned = comm->abandoned;
+    for (int i = 0; i < comm->window_count && !abandoned; i++)
         MPI_Win_free(&comm->windows[i]);
     if (comm->leaders != MPI_COMM_NULL)
         MPI_Comm_free(&comm->leaders);
@@ -84,6 +92,7 @@ comm_end(struct comm *comm)
     MPI_Comm_free(&comm->world);
     free(comm);
     MPI_Finalize();
+    return abandoned;
 }
 
 const struct comm_place *

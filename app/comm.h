@@ -34,8 +34,14 @@ struct comm;
  */
 enum sheaf_status comm_start(int *argument_count, char ***arguments, struct comm **out, struct sheaf_error *error);
 
-/** End MPI. Collective. NULL is a no-op. */
-void comm_end(struct comm *comm);
+/** Threads are left that use shared memory until the process ends: it is never freed. Alike on all ranks. */
+void comm_abandon(struct comm *comm);
+
+/**
+ * End MPI. Collective. NULL is a no-op.
+ * @return whether threads were left: then the process is to end by _exit, which waits for none
+ */
+bool comm_end(struct comm *comm);
 
 const struct comm_place *comm_place(const struct comm *comm);
 

@@ -1,5 +1,8 @@
 #include "courier.h"
 #include "node.h"
+#include "signals.h"
+
+#include <stdio.h>
 
 /** Messages of other nodes must be polled for: often while they come, then ever more rarely. */
 static const int64_t poll_least_ns = 50 * INT64_C(1000);
@@ -7,8 +10,35 @@ static const int64_t poll_most_ns = 5 * INT64_C(1000000);
 /** Others see by the heartbeat that this rank lives. */
 static const int64_t heartbeat_ns = INT64_C(1000000000);
 
+/** Whoever waits for a deadline looks at the clock so often. */
+static const int64_t deadline_ns = 100 * INT64_C(1000000);
+
 /** Where a leader stands at the end of a run. */
 enum closing { RUNNING, SYNCING, FINISHED };
+
+/** Whether nothing is waited for that this node computes. */
+static bool
+has_computed(const struct queue *queue)
+{
+    return queue_finished(queue) == queue->rank_count || queue_drains(queue) == QUEUE_DROP;
+}
+
+/** Stop where a signal, another rank or the clock wants it. */
+static void
+attend_drain(const struct courier_setup *setup)
+{
+    enum queue_drain before = queue_drains(setup->queue), wish = signals_wish();
+    bool root = setup->place->rank == 0, known = setup->drain->began > 0;
+    wish = drain_decide(setup->drain, node_wall_seconds(), wish > before ? wish : before, root);
+    queue_drain(setup->queue, wish);
+    if (!root || known || setup->drain->began == 0)
+        return;
+    if (setup->progress)
+        progress_end(setup->progress);
+    fprintf(stderr, "sheaf: %s: %s\n", drain_reason(setup->drain, signals_first()),
+            wish == QUEUE_DRAIN ? "what is being computed is finished first; a second signal drops it"
+                                : "what is being computed is dropped");
+}
 
 /** Take a leader's next step towards the end, if it is time for it. */
 static enum closing
@@ -16,7 +46,7 @@ advance(const struct courier_setup *setup, enum closing closing)
 {
     switch (closing) {
     case RUNNING:
-        if (queue_finished(setup->queue) < setup->queue->rank_count || !dispatch_others_finished(setup->dispatch) ||
+        if (!has_computed(setup->queue) || !dispatch_others_finished(setup->dispatch) ||
             !engine_has_written_commits(setup->engine))
             return RUNNING;
         engine_begin_sync(setup->engine);
@@ -35,14 +65,16 @@ advance(const struct courier_setup *setup, enum closing closing)
 int64_t
 courier_attend(const struct courier_setup *setup)
 {
-    bool leader = setup->place->local_rank == 0;
+    bool leader = setup->place->local_rank == 0, root = setup->place->rank == 0;
     bool polls = leader && setup->place->node_count > 1;
     int64_t poll = poll_least_ns;
     enum closing closing = RUNNING;
     int64_t committed = 0;
     uint32_t bell = queue_sleep(setup->queue, setup->place->local_rank, 0, 0);
     while (!dispatch_is_over(setup->dispatch)) {
-        int64_t nap = heartbeat_ns;
+        attend_drain(setup);
+        bool urgent = root && (setup->drain->drop_time > 0 || setup->drain->began > 0);
+        int64_t nap = urgent ? deadline_ns : heartbeat_ns;
         bool active = dispatch_progress(setup->dispatch);
         engine_attend(setup->engine);
         if (leader)

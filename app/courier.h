@@ -6,6 +6,7 @@
 #define SHEAF_COURIER_H
 
 #include "dispatch.h"
+#include "drain.h"
 #include "engine.h"
 #include "progress.h"
 
@@ -15,6 +16,7 @@ struct courier_setup {
     struct dispatch *dispatch;
     struct engine *engine;
     struct progress *progress; /**< root only; NULL elsewhere */
+    struct drain *drain;
 };
 
 /**

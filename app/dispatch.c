@@ -17,7 +17,7 @@ enum {
 
 /** What a leader tells the root; commits stand behind it. */
 struct report {
-    uint32_t wants_span, final, failed, node_workers;
+    uint32_t wants_span, final, failed, node_workers, drain, reserved;
     uint64_t sequence, synced;
     struct queue_totals totals;
     struct sheaf_error error;
@@ -28,16 +28,18 @@ struct report {
 struct order {
     int64_t next, end; /**< a span; empty: none */
     uint32_t closed;   /**< no more spans will come */
-    uint32_t stop, release, reserved;
+    uint32_t stop;     /**< start nothing more */
+    uint32_t drop;     /**< and do not wait for what is being computed */
+    uint32_t release;
 };
 
 /** What the root keeps of another node. Each kind of order has its own buffer: one of a kind is on its way at most. */
 struct node {
     struct queue_totals totals;
     uint64_t sequence;
-    bool final, stopped;
-    struct order span, stop, release;
-    MPI_Request span_request, stop_request, release_request;
+    bool final, stopped, dropped;
+    struct order span, stop, drop, release;
+    MPI_Request span_request, stop_request, drop_request, release_request;
 };
 
 struct dispatch {
@@ -56,6 +58,7 @@ struct dispatch {
     char *report;
     struct order order;
     MPI_Request report_request, order_request;
+    enum queue_drain drain_sent;
     bool asked, error_sent, final_wanted, final_sent, posted;
     int64_t reported_at;
 };
@@ -154,6 +157,7 @@ take_report(struct dispatch *d, int node)
     other->sequence = report->sequence;
     if (report->failed)
         queue_fail(d->setup.queue, &report->error);
+    queue_drain(d->setup.queue, (enum queue_drain)report->drain);
     if (report->wants_span)
         answer_request(d, node, (int)report->node_workers);
     if (report->final && !other->final) {
@@ -203,21 +207,33 @@ receive_reports(struct dispatch *d)
     return any;
 }
 
+/** Tell a node to stop, and later perhaps not to wait for what it computes: two orders, each sent once. */
+static bool
+stop_other(struct dispatch *d, int node)
+{
+    struct node *other = &d->nodes[node];
+    bool any = false;
+    if (other->final)
+        return false;
+    if (!other->stopped) {
+        other->stop = (struct order){.stop = 1, .closed = 1};
+        send_order(d, node, &other->stop, &other->stop_request);
+        any = other->stopped = true;
+    }
+    if (!other->dropped && queue_drains(d->setup.queue) == QUEUE_DROP) {
+        other->drop = (struct order){.stop = 1, .drop = 1, .closed = 1};
+        send_order(d, node, &other->drop, &other->drop_request);
+        any = other->dropped = true;
+    }
+    return any;
+}
+
 static bool
 stop_others(struct dispatch *d)
 {
     bool any = false;
-    if (!queue_is_stopped(d->setup.queue))
-        return false;
-    for (int i = 1; i < d->place.node_count; i++) {
-        struct node *other = &d->nodes[i];
-        if (other->stopped || other->final)
-            continue;
-        other->stop = (struct order){.stop = 1, .closed = 1};
-        other->stopped = true;
-        send_order(d, i, &other->stop, &other->stop_request);
-        any = true;
-    }
+    for (int i = 1; i < d->place.node_count && queue_is_stopped(d->setup.queue); i++)
+        any |= stop_other(d, i);
     return any;
 }
 
@@ -243,6 +259,8 @@ receive_order(struct dispatch *d)
     struct queue *queue = d->setup.queue;
     if (order->stop)
         queue_stop(queue);
+    if (order->drop)
+        queue_drain(queue, QUEUE_DROP);
     if (order->next < order->end)
         refill(d, order->next, order->end); // asked for only while a cell was free
     if (order->closed)
@@ -307,11 +325,14 @@ send_report(struct dispatch *d)
     number_commits(queue, d->report + sizeof *report, (size_t)report->commit_bytes);
     bool final = d->final_wanted && report->commit_bytes == 0; // else some may be left behind these
     bool due = now - d->reported_at > (int64_t)REPORT_EVERY_MS * 1000000;
+    enum queue_drain drain = queue_drains(queue);
+    due |= drain != d->drain_sent;
     if (!wants && !fails && !final && !due && report->commit_bytes == 0)
         return false;
 
     report->wants_span = wants;
     report->failed = fails;
+    report->drain = d->drain_sent = drain;
     report->final = final;
     report->node_workers = (uint32_t)d->setup.node_workers;
     report->sequence = atomic_load(&queue->sequence);
@@ -349,7 +370,8 @@ dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct
         if (!d->nodes)
             comm_abort(setup->comm, SHEAF_NO_RESOURCES);
         for (int i = 0; i < d->place.node_count; i++)
-            d->nodes[i].span_request = d->nodes[i].stop_request = d->nodes[i].release_request = MPI_REQUEST_NULL;
+            d->nodes[i].span_request = d->nodes[i].stop_request = d->nodes[i].drop_request =
+                d->nodes[i].release_request = MPI_REQUEST_NULL;
     }
     if (d->leaders != MPI_COMM_NULL && d->place.node_count > 1)
         take_first_span(d);
@@ -416,7 +438,8 @@ dispatch_is_over(struct dispatch *dispatch)
     bool over = done(&dispatch->report_request);
     for (int i = 1; dispatch->root && i < dispatch->place.node_count; i++) {
         struct node *other = &dispatch->nodes[i];
-        over &= done(&other->span_request) && done(&other->stop_request) && done(&other->release_request);
+        over &= done(&other->span_request) && done(&other->stop_request) && done(&other->drop_request) &&
+                done(&other->release_request);
     }
     return over;
 }

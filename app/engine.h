@@ -39,6 +39,7 @@ struct engine_setup {
     const cpu_set_t *node_cpus; /**< of all ranks of the node; NULL: not known */
     bool check_finite;          /**< tasks with NaN or infinity in their input fail, whatever the kernel makes of it */
     bool results_in_memory;     /**< the results file lies in a memory file system */
+    double deadline;            /**< seconds since 1970: chunks that would end later are not started; 0: none */
     int64_t memory_bytes;       /**< for this rank's ring */
     struct cores *cores;        /**< widths are chosen near the end; NULL: all chunks have the layout's */
     /**

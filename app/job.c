@@ -1,10 +1,12 @@
 #include "job.h"
 #include "blas.h"
+#include "drain.h"
 #include "finite.h"
 #include "node.h"
 #include "pass.h"
 #include "results.h"
 #include "resume.h"
+#include "slurm.h"
 #include "summary.h"
 
 #include <stdlib.h>
@@ -241,12 +243,14 @@ job_end(struct job *job)
     pass_close(job);
     if (job->place.rank == 0 && !job->settled)
         store_abandon(&job->map.store);
+    results_unlock(job);
+    if (job->abandoned)
+        return; // threads that were left use all of it
     store_detach(job->store, NULL);
     for (int i = 0; i < job->map.input_count; i++)
         source_detach(job->sources[i]);
     for (int i = 0; i < SHEAF_OPERANDS_MAX; i++)
         free(job->sets[i]);
-    results_unlock(job);
     plan_destroy(job->plan);
     free(job->plan_memory);
     resume_free(job);
@@ -287,6 +291,20 @@ rehearse(struct job *job, struct sheaf_error *error)
     return comm_agree(job->comm, status, error);
 }
 
+/** When computing has to have ended: by the option, and by Slurm, whichever is sooner. Collective. */
+static void
+settle_deadline(struct job *job)
+{
+    double limit = (double)job->options->time_limit_seconds, end = job->place.rank == 0 ? slurm_job_end() : 0;
+    if (end > 0 && (limit == 0 || end - job->started < limit))
+        limit = end > job->started ? end - job->started : 1;
+    if (job->place.rank == 0 && limit > 0) {
+        job->drop_time = job->started + limit - drain_reserve(limit);
+        job->deadline = job->drop_time - drain_reserve(limit);
+    }
+    comm_broadcast(job->comm, &job->deadline, sizeof job->deadline);
+}
+
 /** Do, or say, what is left to do. */
 static enum sheaf_status
 carry_out(struct job *job, struct sheaf_error *error)
@@ -296,7 +314,10 @@ carry_out(struct job *job, struct sheaf_error *error)
         status = job_audit(job, error);
     if (status)
         return status;
-    return job->options->dry_run ? rehearse(job, error) : perform(job, error);
+    if (job->options->dry_run)
+        return rehearse(job, error);
+    settle_deadline(job);
+    return perform(job, error);
 }
 
 enum sheaf_status

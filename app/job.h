@@ -111,6 +111,9 @@ struct job {
     struct store *store;
     struct engine *engine;
     struct dispatch *dispatch;
+    double deadline;  /**< seconds since 1970: what is predicted to end later is not started; 0: none */
+    double drop_time; /**< the same: what then still runs is dropped; 0: never */
+    bool abandoned;   /**< the run was dropped: threads still compute, and use all of this until the process ends */
     struct keeper *keeper; /**< of a leader's */
     struct lock *lock;     /**< root: of the results file */
     struct record_run run; /**< root */

@@ -12,6 +12,7 @@
 #include "verify.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /** The rank as the launcher tells it, for what is said before MPI starts, or without it; 0 without a launcher. */
 static int64_t
@@ -90,7 +91,11 @@ run_together(const struct options *options, int *argument_count, char ***argumen
     bool root = comm_place(comm)->rank == 0;
     // A rank that returns an error makes mpirun print banners and kill the rest: the root alone tells.
     int code = status && root ? complain(&error) : SHEAF_OK;
-    comm_end(comm);
+    if (comm_end(comm)) {
+        fflush(stdout);
+        fflush(stderr);
+        _exit(code);
+    }
     return code;
 }
 

@@ -98,6 +98,17 @@ static const struct option_row table[] = {
      "A killed program loses none of them in any case, a power failure what was not forced there"},
     {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "auto|line|log|none", 0, 0, "auto",
      false, FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
+    {"grace", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "SECONDS", 1, 1000000, "25", false,
+     FIELD(grace_seconds),
+     "after SIGUSR1, SIGTERM or SIGINT, what is being computed is finished and committed if that takes no longer; "
+     "nothing "
+     "new is started, and the run ends with exit code 75. A second signal waits no more. (Slurm kills 30 s after "
+     "SIGTERM)"},
+    {"time-limit", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "SECONDS", 1, INT64_C(1) << 31, NULL,
+     false, FIELD(time_limit_seconds),
+     "the run ends within this time: what is predicted not to be done by then is not started, and is left for a run "
+     "that "
+     "goes on. In a Slurm job its end is known anyway"},
     {"exit-code", 0, OPTION_FLAG, COMMAND_STATUS, NULL, 0, 0, NULL, false, FIELD(exit_code),
      "answer by the exit code too: 0 all tasks done, 1 all done but some failed, 75 not all done"},
     {"help", 'h', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(help), "this text"},

@@ -1,6 +1,8 @@
 #include "pass.h"
 #include "courier.h"
+#include "drain.h"
 #include "node.h"
+#include "signals.h"
 #include "threads.h"
 
 #include <string.h>
@@ -101,6 +103,7 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .check_finite = job->options->check_finite,
                                  .settles_results =
                                      job->place.rank == 0 && !job->command->scratch && !job->map.resuming,
+                                 .deadline = job->deadline,
                                  .results_in_memory = job->map.results_in_memory,
                                  .memory_bytes = job->layout.ranks > 0 ? job->node_memory / job->layout.ranks : 0,
                                  .cores = job->cores,
@@ -117,8 +120,9 @@ make_engine(struct job *job, struct sheaf_error *error)
 static enum sheaf_status
 make_keeper(struct job *job, struct sheaf_error *error)
 {
-    struct keeper_setup setup = {
-        .queue = job->queue, .sync = (enum options_sync)job->options->sync, .in_memory = job->map.results_in_memory};
+    struct keeper_setup setup = {.queue = job->queue,
+                                 .sync = job->command->scratch ? SYNC_END : (enum options_sync)job->options->sync,
+                                 .in_memory = job->map.results_in_memory};
     if (job->place.local_rank > 0)
         return SHEAF_OK;
     if (job->place.rank == 0) {
@@ -128,6 +132,31 @@ make_keeper(struct job *job, struct sheaf_error *error)
         setup.lock = job->lock;
     }
     return keeper_create(&setup, &job->keeper, error);
+}
+
+/** Root: an error of the run itself goes first; a run that was drained at the very end is complete. */
+static enum sheaf_status
+judge_drain(const struct job *job, const struct drain *drain, struct sheaf_error *error)
+{
+    if (job->totals.chunks >= job->plan->places)
+        return SHEAF_OK;
+    error->status = SHEAF_INTERRUPTED;
+    drain_format(job->plan, &job->totals, job->command->output(job->options), drain_reason(drain, signals_first()),
+                 job->work_seconds, error->text, sizeof error->text);
+    return SHEAF_INTERRUPTED;
+}
+
+/** A worker that was not waited for still computes: then no rank frees or closes what workers use. Collective. */
+static void
+end_engine(struct job *job)
+{
+    bool finished = atomic_load(&job->queue->ranks[job->place.local_rank].finished) != 0;
+    job->abandoned = comm_sum(job->comm, !finished) > 0;
+    if (job->abandoned)
+        comm_abandon(job->comm);
+    else
+        engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
+    job->engine = NULL;
 }
 
 enum sheaf_status
@@ -154,8 +183,12 @@ pass_run(struct job *job, struct sheaf_error *error)
     if (shown)
         progress_start(&progress, (enum options_progress)job->options->progress, stderr, plan_tasks_left(job->plan),
                        plan_flops_left(job->plan), plan_seconds(job->plan));
+    int64_t grace = job->options->grace_seconds;
+    struct drain drain = {.grace_seconds = (double)(grace ? grace : DRAIN_GRACE_SECONDS), .drop_time = job->drop_time};
+    signals_watch(job->queue, job->place.local_rank);
     engine_start(job->engine, job->store, job->run.number, job->host_row, job->keeper);
-    struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, shown ? &progress : NULL};
+    struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, shown ? &progress : NULL,
+                                    &drain};
     job->commit_seconds = 1e-9 * (double)(courier_attend(&courier) - start);
     job->work_seconds = 1e-9 * (double)(node_nanoseconds() - start);
     if (shown)
@@ -164,9 +197,11 @@ pass_run(struct job *job, struct sheaf_error *error)
         dispatch_totals(job->dispatch, &job->totals);
         job->settled = job->map.resuming || engine_settlement(job->engine, &job->settlement);
     }
-    engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
-    job->engine = NULL;
-    return queue_error(job->queue, error) ? error->status : SHEAF_OK;
+    signals_watch(NULL, 0);
+    end_engine(job);
+    if (queue_error(job->queue, error))
+        return error->status;
+    return root ? judge_drain(job, &drain, error) : SHEAF_OK;
 }
 
 enum sheaf_status
@@ -185,6 +220,8 @@ pass_open(struct job *job, struct sheaf_error *error)
 void
 pass_close(struct job *job)
 {
+    if (job->abandoned)
+        return;
     engine_destroy(job->engine);
     dispatch_destroy(job->dispatch);
     keeper_destroy(job->keeper);

@@ -197,6 +197,22 @@ queue_stop(struct queue *queue)
     queue_ring_all(queue);
 }
 
+void
+queue_drain(struct queue *queue, enum queue_drain drain)
+{
+    uint32_t before = atomic_load(&queue->drain);
+    while (before < (uint32_t)drain && !atomic_compare_exchange_weak(&queue->drain, &before, (uint32_t)drain))
+        ;
+    if (before < (uint32_t)drain)
+        queue_stop(queue);
+}
+
+enum queue_drain
+queue_drains(const struct queue *queue)
+{
+    return (enum queue_drain)atomic_load(&queue->drain);
+}
+
 bool
 queue_is_stopped(const struct queue *queue)
 {

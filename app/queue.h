@@ -56,10 +56,18 @@ struct queue {
     _Atomic uint32_t hunger;      /**< rises to the next even number with each span; odd: more is wanted behind it */
     _Atomic uint32_t closed;      /**< no more spans will come */
     _Atomic uint32_t stopped;     /**< claim nothing more: an error, or a drain */
+    _Atomic uint32_t drain;       /**< enum queue_drain: the most that has been asked for */
     _Atomic uint32_t released;    /**< all is over: main threads may leave */
     _Atomic uint32_t error_state; /**< 0 none, 1 being written, 2 there */
     struct sheaf_error error;
     struct queue_rank ranks[];
+};
+
+/** How a run is to go on. */
+enum queue_drain {
+    QUEUE_GO_ON = 0,
+    QUEUE_DRAIN = 1, /**< finish and commit what is being computed, start nothing new */
+    QUEUE_DROP = 2,  /**< do not wait for that either */
 };
 
 /** What a claim found. */
@@ -102,6 +110,10 @@ void queue_fail(struct queue *queue, const struct sheaf_error *error);
 
 /** Stop all claims without an error of this node. */
 void queue_stop(struct queue *queue);
+/** Stop all claims for a drain; what has been asked for is never taken back. */
+void queue_drain(struct queue *queue, enum queue_drain drain);
+enum queue_drain queue_drains(const struct queue *queue);
+
 bool queue_is_stopped(const struct queue *queue);
 
 /** @return whether there is an error; then it is copied */

@@ -405,8 +405,9 @@ write_last_marks(struct job *job, struct sheaf_error *error)
 static enum sheaf_status
 close_as_root(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
 {
-    enum sheaf_status status = job->dispatch && !outcome ? write_last_marks(job, error) : SHEAF_OK;
-    job->run.state = outcome ? RUN_FAILED : RUN_FINISHED;
+    bool drained = outcome == SHEAF_INTERRUPTED, durable = !outcome || (drained && !job->abandoned);
+    enum sheaf_status status = job->dispatch && durable ? write_last_marks(job, error) : SHEAF_OK;
+    job->run.state = drained ? RUN_DRAINED : outcome ? RUN_FAILED : RUN_FINISHED;
     job->run.end = job->run.heartbeat = node_wall_seconds();
     if (!status)
         status = store_write_run(job->store, &job->run, error);
@@ -429,6 +430,8 @@ enum sheaf_status
 results_close(struct job *job, enum sheaf_status outcome, struct sheaf_error *error)
 {
     struct sheaf_error later;
+    if (job->abandoned)
+        return outcome; // threads may still write: the system closes it with them
     enum sheaf_status status = store_detach(job->store, &later);
     job->store = NULL;
     if (!outcome && status)

@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
 /** A controller that does not answer must not hold up a start. */
-static const int64_t answer_ns = 10 * INT64_C(1000000000);
+static const int64_t answer_ns = 5 * INT64_C(1000000000);
 
 /** Read until its end, or the time is up. */
 static void
@@ -105,6 +106,29 @@ slurm_describe_owner(struct lock_owner *self)
     self->restarts = number_from_environment("SLURM_RESTART_COUNT", 0);
     if (self->job > 0 && cluster)
         snprintf(self->cluster, sizeof self->cluster, "%s", cluster);
+}
+
+double
+slurm_parse_end(const char *text)
+{
+    char value[32];
+    struct tm parts = {.tm_isdst = -1};
+    if (!slurm_find_value(text, "EndTime", value, sizeof value) || !strptime(value, "%Y-%m-%dT%H:%M:%S", &parts))
+        return 0; // "Unknown": it has no limit
+    return (double)mktime(&parts);
+}
+
+double
+slurm_job_end(void)
+{
+    static char text[SLURM_TEXT];
+    char id[32];
+    int64_t job = number_from_environment("SLURM_JOB_ID", 0), end = number_from_environment("SLURM_JOB_END_TIME", 0);
+    if (job <= 0 || end > 0)
+        return (double)end;
+    snprintf(id, sizeof id, "%lld", (long long)job);
+    ask("job", id, text, sizeof text);
+    return slurm_parse_end(text);
 }
 
 bool

@@ -19,6 +19,15 @@ void slurm_describe_owner(struct lock_owner *self);
 bool slurm_has_ended(const struct lock_owner *owner);
 
 /**
+ * When the Slurm job that this process belongs to will be ended, seconds since 1970 UTC: by its environment, or by asking scontrol.
+ * @return 0 where there is none, or none is known
+ */
+double slurm_job_end(void);
+
+/** The end of a job as `scontrol show job` tells it, in local time. Pure, but for the time zone. @return 0: it tells none */
+double slurm_parse_end(const char *text);
+
+/**
  * Whether a job has ended, or was started again since, as `scontrol show job` tells. Pure.
  * @param[in] text      its output, also what it says where it knows of no such job (any more)
  * @param[in] restarts  how often the job had been started again when the owner started

@@ -8,7 +8,7 @@ import unittest
 import h5py
 import numpy as np
 
-from sheaf_test import (CHUNK_DONE, RANKS, RUN_FINISHED, RUN_RUNNING, TASK_DONE, SheafTest, unit_roundoff, valid_chunks)
+from sheaf_test import (CHUNK_DONE, RANKS, RUN_DRAINED, RUN_FINISHED, RUN_RUNNING, TASK_DONE, SheafTest, unit_roundoff, valid_chunks)
 
 TASKS, ROWS, INNER = 400, 20, 1500
 
@@ -55,7 +55,7 @@ class Killed(SheafTest):
                     return
                 time.sleep(0.001)
 
-    def check_file(self, name):
+    def check_file(self, name, drained):
         """Returns the share of chunks that are done."""
         with h5py.File(self.path(name), "r") as file:
             file.visititems(lambda _, item: item[...] if isinstance(item, h5py.Dataset) else None)
@@ -73,10 +73,12 @@ class Killed(SheafTest):
             share = done / len(file["sheaf/chunks"])
             # Ranks whose launcher dies live a moment longer: they may get to the end, but then it is the end.
             state = file["sheaf/runs"][0]["state"]
-            self.assertIn(state, (RUN_RUNNING, RUN_FINISHED) if share == 1 else (RUN_RUNNING,))
+            # Asked to end, they may even have drained by then.
+            ends = (RUN_RUNNING, RUN_DRAINED) if drained else (RUN_RUNNING,)
+            self.assertIn(state, ends + (RUN_FINISHED,) if share == 1 else ends)
         out = self.sheaf("info", name, ranks=0).out
         self.assertIn(f"{tasks_done} of {TASKS} tasks done, 0 failed", out)
-        self.assertIn("finished" if state == RUN_FINISHED else "running or killed", out)
+        self.assertIn({RUN_FINISHED: "finished", RUN_DRAINED: "drained"}.get(state, "running or killed"), out)
         return share
 
     def assertNobodyLeft(self, process, seconds=5.0):
@@ -115,7 +117,7 @@ class Killed(SheafTest):
                 way(process)
                 self.assertNobodyLeft(process)
                 self.assertNotEqual(process.returncode, 0, "the run was too short to be killed")
-                found = self.check_file(name)
+                found = self.check_file(name, way in (self.terminate_launcher, self.interrupt_launcher))
                 self.assertGreaterEqual(found, share)
                 middle += 0 < found < 1
         self.assertGreater(middle, 0, "no kill came in the middle of a run")
