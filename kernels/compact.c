@@ -14,6 +14,7 @@ static const enum sheaf_task_status failure_of[COMPACT_OPERATION_COUNT] = {
     [COMPACT_MATMUL] = SHEAF_TASK_KERNEL_FAILED, /* never */
     [COMPACT_EIGH] = SHEAF_TASK_NOT_CONVERGED,
     [COMPACT_EIGVALSH] = SHEAF_TASK_NOT_CONVERGED,
+    [COMPACT_SVD] = SHEAF_TASK_NOT_CONVERGED,
 };
 
 /* As many tasks as a vector has lanes. Lanes behind the batch's last task repeat its inputs. */
@@ -21,7 +22,7 @@ struct compact_group {
     int64_t m, n, k, sweeps;
     enum sheaf_task_status failure;
     const void *a[COMPACT_GREATEST_LANES], *b[COMPACT_GREATEST_LANES];
-    void *x[COMPACT_GREATEST_LANES], *y[COMPACT_GREATEST_LANES]; /* NULL: not wanted */
+    void *x[COMPACT_GREATEST_LANES], *y[COMPACT_GREATEST_LANES], *z[COMPACT_GREATEST_LANES]; /* NULL: not wanted */
     bool factored; /* the factors of the group before stand in the workspace, and are this one's */
     bool a_is_finite[COMPACT_GREATEST_LANES], b_is_finite[COMPACT_GREATEST_LANES];
     int32_t info[COMPACT_GREATEST_LANES];
@@ -129,6 +130,8 @@ static const int64_t greatest_eigh_extent[SHEAF_TYPE_COUNT] = {
     [SHEAF_F32] = 32, [SHEAF_F64] = 20, [SHEAF_C64] = 24, [SHEAF_C128] = 16};
 static const int64_t greatest_eigvalsh_extent[SHEAF_TYPE_COUNT] = {
     [SHEAF_F32] = 24, [SHEAF_F64] = 16, [SHEAF_C64] = 20, [SHEAF_C128] = 12};
+static const int64_t greatest_svd_extent[SHEAF_TYPE_COUNT] = {
+    [SHEAF_F32] = 16, [SHEAF_F64] = 16, [SHEAF_C64] = 16, [SHEAF_C128] = 12};
 static const int64_t *const greatest_extents[COMPACT_OPERATION_COUNT] = {
     [COMPACT_INV] = greatest_extent,
     [COMPACT_SOLVE] = greatest_extent,
@@ -137,12 +140,25 @@ static const int64_t *const greatest_extents[COMPACT_OPERATION_COUNT] = {
     [COMPACT_MATMUL] = greatest_product_extent,
     [COMPACT_EIGH] = greatest_eigh_extent,
     [COMPACT_EIGVALSH] = greatest_eigvalsh_extent,
+    [COMPACT_SVD] = greatest_svd_extent,
 };
 
 static bool
 has_b(const struct compact *compact)
 {
     return compact->operation == COMPACT_SOLVE || compact->operation == COMPACT_MATMUL;
+}
+
+static bool
+has_n(const struct compact *compact)
+{
+    return has_b(compact) || compact->operation == COMPACT_SVD;
+}
+
+static bool
+has_y(const struct compact *compact)
+{
+    return compact->operation == COMPACT_EIGH || compact->operation == COMPACT_SVD;
 }
 
 static bool
@@ -159,7 +175,7 @@ compact_applies(const struct compact *compact)
         return false;
     const int64_t greatest = greatest_extents[compact->operation][compact->type];
     return compact->m >= 1 && compact->m <= greatest &&
-           (!has_b(compact) || (compact->n >= 1 && compact->n <= greatest)) &&
+           (!has_n(compact) || (compact->n >= 1 && compact->n <= greatest)) &&
            (!is_product || (compact->k >= 1 && compact->k <= greatest));
 }
 
@@ -173,6 +189,15 @@ compact_workspace_bytes(const struct compact *compact)
         /* A, B and C of every lane; then one C. */
         (void)workspace_reserve(&bytes, (m * k + k * n + m * n) * COMPACT_GREATEST_LANES, size);
         (void)workspace_reserve(&bytes, m * n, size);
+        return bytes;
+    }
+    if (compact->operation == COMPACT_SVD) {
+        const int64_t count = m < compact->n ? m : compact->n;
+        /* A, W, V, the values, cosines and sines of every lane; then the places; then the pairs. */
+        (void)workspace_reserve(&bytes, (2 * m * compact->n + count * count + 3 * count) * COMPACT_GREATEST_LANES,
+                                size);
+        (void)workspace_reserve(&bytes, count * COMPACT_GREATEST_LANES, sizeof(int64_t));
+        (void)workspace_reserve(&bytes, count, sizeof(struct compact_pair));
         return bytes;
     }
     if (is_eigen(compact)) {
@@ -200,7 +225,8 @@ run_group(const struct compact_code *code, const struct compact *compact, const 
         group->a[lane] = batch_input(batch, 0, task);
         group->b[lane] = has_b(compact) ? batch_input(batch, 1, task) : NULL;
         group->x[lane] = is_task ? batch_output(batch, 0, task) : NULL;
-        group->y[lane] = is_task && compact->operation == COMPACT_EIGH ? batch_output(batch, 1, task) : NULL;
+        group->y[lane] = is_task && has_y(compact) ? batch_output(batch, 1, task) : NULL;
+        group->z[lane] = is_task && compact->operation == COMPACT_SVD ? batch_output(batch, 2, task) : NULL;
         group->b_is_finite[lane] = true;
         if (!group->factored) {
             group->a_is_finite[lane] = true;
@@ -230,7 +256,7 @@ compact_run_with(enum vector_level level, const struct compact *compact, const s
 {
     const struct compact_code *code = NULL;
     struct compact_group group = {.m = compact->m,
-                                  .n = has_b(compact) ? compact->n : 0,
+                                  .n = has_n(compact) ? compact->n : 0,
                                   .k = compact->operation == COMPACT_MATMUL ? compact->k : 0,
                                   .sweeps = compact->sweeps,
                                   .failure = failure_of[compact->operation],

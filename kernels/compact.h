@@ -22,15 +22,16 @@ enum compact_operation {
     COMPACT_MATMUL = 4,   /**< (m,k),(k,n)->(m,n): the product; NaN and infinity are numbers as any */
     COMPACT_EIGH = 5,     /**< (m,m)->(m),(m,m): eigenvalues, ascending, and eigenvectors, a column each */
     COMPACT_EIGVALSH = 6, /**< (m,m)->(m): the eigenvalues, with the same bits */
-    COMPACT_OPERATION_COUNT = 7
+    COMPACT_SVD = 7,      /**< (m,n)->(m,k),(k),(k,n), k = min(m, n): U, the singular values, descending, V^H */
+    COMPACT_OPERATION_COUNT = 8
 };
 
 /** An operation on matrices of one type and size. */
 struct compact {
     enum compact_operation operation;
     enum sheaf_type type;
-    int64_t m, n, k; /**< n: for COMPACT_SOLVE and COMPACT_MATMUL; k: for COMPACT_MATMUL */
-    int64_t sweeps;  /**< for COMPACT_EIGH and COMPACT_EIGVALSH: the most that may be made */
+    int64_t m, n, k; /**< n: for COMPACT_SOLVE, COMPACT_MATMUL and COMPACT_SVD; k: for COMPACT_MATMUL */
+    int64_t sweeps;  /**< for COMPACT_EIGH, COMPACT_EIGVALSH and COMPACT_SVD: the most that may be made */
 };
 
 /** The most tasks that are computed at a time, on any CPU. */
@@ -45,7 +46,7 @@ int64_t compact_workspace_bytes(const struct compact *compact);
 /**
  * Compute a batch where compact_applies; its workspace has compact_workspace_bytes. Sets every task's status and info: that
  * of the first zero pivot, or of the first leading minor that is not positive, from 1, as LAPACK; for eigenvalues how many
- * off-diagonal elements have not converged. The output of a task that fails is not written. A product never fails.
+ * off-diagonal elements have not converged; 1 for singular values of which one is 0, or as good as, or that did not converge. The output of a task that fails is not written. A product never fails.
  */
 void compact_run(const struct compact *compact, const struct sheaf_batch *batch);
 

@@ -1,10 +1,6 @@
 /*
  * Template: eigenvalues and eigenvectors by Jacobi's method with a parallel order (Golub and Van Loan, Matrix Computations,
- * 4th ed., sections 8.5.1 to 8.5.4 and 8.5.7). Included by compact_type.h.
- *
- * A sweep zeroes every off-diagonal element once, in rounds of m / 2 pairs that have no row in common: a round's rotations do
- * not wait for each other. An element that is small in its lane is not rotated away: c = 1, s = 0, which changes no number
- * but a zero's sign, and no zero's sign matters. So a lane that has converged stays as it is while others go on.
+ * 4th ed., sections 8.5.1 to 8.5.4 and 8.5.7). Included by compact_type.h, after compact_jacobi_type.h.
  */
 #define EIGEN COMPACT_NAME(eigen)
 typedef struct {
@@ -12,7 +8,7 @@ typedef struct {
     NUMBER *a;       /* the lower triangle, by rows */
     NUMBER *vectors; /* a row each */
     VECTOR *values;  /* the diagonal */
-    VECTOR *cosines; /* of the round's pairs */
+    VECTOR *cosines; /* of the round's pairs; in the end the vectors' lengths */
     NUMBER *sines;
     MASK *places; /* of the values, in ascending order */
     struct compact_pair *pairs;
@@ -29,7 +25,7 @@ COMPACT_NAME(lay_out_eigen)(const struct compact_group *group)
     eigen.sines = eigen.vectors + eigen.m * eigen.m;
     eigen.values = (VECTOR *)(eigen.sines + eigen.m / 2);
     eigen.cosines = eigen.values + eigen.m;
-    eigen.places = (MASK *)(eigen.cosines + eigen.m / 2);
+    eigen.places = (MASK *)(eigen.cosines + eigen.m);
     eigen.pairs = (struct compact_pair *)(eigen.places + eigen.m);
     return eigen;
 }
@@ -50,15 +46,6 @@ COMPACT_NAME(store)(const EIGEN *eigen, int64_t i, int64_t j, NUMBER x)
         eigen->a[j * eigen->stride + i] = COMPACT_NAME(conjugate)(x);
 }
 
-/* (x y) (c s; -conj(s) c) */
-LANE_INLINE void
-COMPACT_NAME(rotate)(NUMBER *x, NUMBER *y, VECTOR cosine, NUMBER sine)
-{
-    const NUMBER x_before = *x, y_before = *y;
-    *x = COMPACT_NAME(reduce)(COMPACT_NAME(times_real)(x_before, cosine), COMPACT_NAME(conjugate)(sine), y_before);
-    *y = COMPACT_NAME(sum)(COMPACT_NAME(product)(sine, x_before), COMPACT_NAME(times_real)(y_before, cosine));
-}
-
 /*
  * A into the workspace, and how large it is. The small elements, all together, are as an error of COMPACT_ROUNDOFF |A| at
  * most, in the norm of Frobenius. Lanes that are not finite become 0.
@@ -68,11 +55,9 @@ COMPACT_NAME(load_hermitian)(struct compact_group *group, EIGEN *eigen)
 {
     const int64_t m = eigen->m, stride = eigen->stride;
     VECTOR greatest = {0}, squares = {0};
-    MASK finite;
     (void)COMPACT_NAME(pack)(group->a, m, m, eigen->a, stride);
     COMPACT_NAME(clear_upper)(group, eigen->a, stride);
-    for (int lane = 0; lane < LANES; lane++)
-        finite[lane] = group->a_is_finite[lane] ? -1 : 0;
+    const MASK finite = COMPACT_NAME(finite_lanes)(group);
     for (int64_t i = 0; i < m; i++) {
         NUMBER *row = eigen->a + i * stride;
         row[i] = COMPACT_NAME(of_real)(COMPACT_NAME(real_part)(row[i]));
@@ -85,9 +70,7 @@ COMPACT_NAME(load_hermitian)(struct compact_group *group, EIGEN *eigen)
     const VECTOR factor = 1 / eigen->unit;
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j = 0; j <= i; j++) {
-            NUMBER x = COMPACT_NAME(times_real)(eigen->a[i * stride + j], factor),
-                   zero = COMPACT_NAME(of_real)((VECTOR){0});
-            COMPACT_NAME(exchange)(&x, &zero, ~finite);
+            const NUMBER x = COMPACT_NAME(keep)(COMPACT_NAME(times_real)(eigen->a[i * stride + j], factor), finite);
             eigen->a[i * stride + j] = x;
             squares += COMPACT_NAME(square)(x) * (COMPACT_REAL)(i == j ? 1 : 2);
         }
@@ -103,20 +86,11 @@ COMPACT_NAME(find_rotation)(const EIGEN *eigen, int64_t pair)
     const int64_t p = eigen->pairs[pair].p, q = eigen->pairs[pair].q;
     const NUMBER element = COMPACT_NAME(load)(eigen, p, q);
     const MASK rotated = COMPACT_NAME(size)(element) > eigen->small;
-    const VECTOR square = COMPACT_NAME(square)(element), difference = eigen->values[q] - eigen->values[p];
-    const VECTOR two = (VECTOR){0} + 2, root = COMPACT_LANES_NAME(square_root)(difference * difference + 4 * square);
-    VECTOR factor =
-        COMPACT_LANES_NAME(choose)(difference >= 0, two, -two) / (COMPACT_LANES_NAME(magnitude)(difference) + root);
-    factor = COMPACT_LANES_NAME(choose)(rotated, factor, (VECTOR){0});
-    const NUMBER tangent = COMPACT_NAME(times_real)(element, factor);
-    const VECTOR cosine = 1 / COMPACT_LANES_NAME(square_root)(1 + COMPACT_NAME(square)(tangent));
-    eigen->cosines[pair] = cosine;
-    eigen->sines[pair] = COMPACT_NAME(times_real)(tangent, cosine);
-    eigen->values[p] -= factor * square;
-    eigen->values[q] += factor * square;
-    NUMBER left = element, zero = COMPACT_NAME(of_real)((VECTOR){0});
-    COMPACT_NAME(exchange)(&left, &zero, rotated);
-    COMPACT_NAME(store)(eigen, p, q, left);
+    const VECTOR shift = COMPACT_NAME(turn)(rotated, eigen->values[q] - eigen->values[p], element,
+                                            eigen->cosines + pair, eigen->sines + pair);
+    eigen->values[p] -= shift;
+    eigen->values[q] += shift;
+    COMPACT_NAME(store)(eigen, p, q, COMPACT_NAME(keep)(element, ~rotated));
     return rotated;
 }
 
@@ -193,39 +167,6 @@ COMPACT_NAME(note_left)(struct compact_group *group, const EIGEN *eigen)
         group->info[lane] = (int32_t)left[lane];
 }
 
-/*
- * Make the vectors' lengths 1 again: each rotation changes them by a rounding, and that adds up; angles between vectors stay
- * right without. A vector of an identity stays as it is.
- */
-LANE_INLINE void
-COMPACT_NAME(normalise)(const EIGEN *eigen)
-{
-    for (int64_t i = 0; i < eigen->m; i++) {
-        NUMBER *vector = eigen->vectors + i * eigen->m;
-        VECTOR squares = {0};
-        for (int64_t j = 0; j < eigen->m; j++)
-            squares += COMPACT_NAME(square)(vector[j]);
-        const VECTOR factor = 1 / COMPACT_LANES_NAME(square_root)(squares);
-        for (int64_t j = 0; j < eigen->m; j++)
-            vector[j] = COMPACT_NAME(times_real)(vector[j], factor);
-    }
-}
-
-/* Each value's place in ascending order; equal ones stay in the order that they are in. */
-LANE_INLINE void
-COMPACT_NAME(find_places)(const EIGEN *eigen)
-{
-    for (int64_t i = 0; i < eigen->m; i++) {
-        const VECTOR value = eigen->values[i];
-        MASK place = {0};
-        for (int64_t j = 0; j < i; j++)
-            place -= eigen->values[j] <= value;
-        for (int64_t j = i + 1; j < eigen->m; j++)
-            place -= eigen->values[j] < value;
-        eigen->places[i] = place;
-    }
-}
-
 /* A lane's results, where they are wanted. 0 is added so that no zero is negative. */
 LANE_INLINE void
 COMPACT_NAME(unpack_eigen)(const struct compact_group *group, const EIGEN *eigen, int lane)
@@ -257,8 +198,8 @@ COMPACT_NAME(decompose)(struct compact_group *group, bool vectors)
         sweeps++;
     COMPACT_NAME(note_left)(group, &eigen);
     if (vectors)
-        COMPACT_NAME(normalise)(&eigen);
-    COMPACT_NAME(find_places)(&eigen);
+        COMPACT_NAME(normalise)(eigen.vectors, m, m, eigen.cosines);
+    COMPACT_NAME(find_places)(eigen.values, m, eigen.places);
     for (int lane = 0; lane < LANES; lane++)
         if (compact_lane_status(group, lane) == SHEAF_TASK_DONE)
             COMPACT_NAME(unpack_eigen)(group, &eigen, lane);

@@ -152,19 +152,23 @@ COMPACT_LANES_NAME(divisor_scale)(VECTOR magnitude)
     return COMPACT_LANES_NAME(choose)(magnitude < COMPACT_SMALL, zero + COMPACT_SCALE, zero + 1);
 }
 
-/*
- * A power of two that numbers up to this one are divided by where their squares could overflow, or underflow; else 1. Its
- * reciprocal is normal too.
- */
+/* The greatest power of two that is not above a number, within those whose reciprocals are normal too. */
 LANE_INLINE VECTOR
-COMPACT_LANES_NAME(unit)(VECTOR greatest)
+COMPACT_LANES_NAME(power)(VECTOR greatest)
 {
     const VECTOR zero = {0}, least = zero + COMPACT_LEAST;
     VECTOR power = (VECTOR)((MASK)greatest & (MASK)(zero + (COMPACT_REAL)INFINITY));
     power = COMPACT_LANES_NAME(choose)(power > least, power, least);
-    power = COMPACT_LANES_NAME(choose)(power < 1 / least, power, 1 / least);
+    return COMPACT_LANES_NAME(choose)(power < 1 / least, power, 1 / least);
+}
+
+/* What numbers up to this one are divided by where their squares could overflow, or underflow: its power; else 1. */
+LANE_INLINE VECTOR
+COMPACT_LANES_NAME(unit)(VECTOR greatest)
+{
+    const VECTOR one = (VECTOR){0} + 1, power = COMPACT_LANES_NAME(power)(greatest);
     const MASK is_safe = (power <= COMPACT_SAFE) & (power >= 1 / COMPACT_SAFE);
-    return COMPACT_LANES_NAME(choose)(is_safe, zero + 1, power);
+    return COMPACT_LANES_NAME(choose)(is_safe, one, power);
 }
 
 /* Whether the mask is set in any lane. */

@@ -406,7 +406,11 @@ COMPACT_NAME(matmul)(struct compact_group *group)
     COMPACT_NAME(unpack)(group, c, n, m, n, c + m * n);
 }
 
+#include "compact_jacobi_type.h"
+
 #include "compact_eigen_type.h"
+
+#include "compact_svd_type.h"
 
 static const struct compact_code COMPACT_NAME(code) = {
     .lanes = LANES,
@@ -416,7 +420,8 @@ static const struct compact_code COMPACT_NAME(code) = {
             [COMPACT_PIVOTS] = COMPACT_NAME(pivots),
             [COMPACT_MATMUL] = COMPACT_NAME(matmul),
             [COMPACT_EIGH] = COMPACT_NAME(eigh),
-            [COMPACT_EIGVALSH] = COMPACT_NAME(eigvalsh)},
+            [COMPACT_EIGVALSH] = COMPACT_NAME(eigvalsh),
+            [COMPACT_SVD] = COMPACT_NAME(svd)},
 };
 
 #undef WORK

@@ -7,6 +7,7 @@
 #include "blas.h"
 #include "compact.h"
 #include "gemm.h"
+#include "gesdd.h"
 #include "lapack.h"
 #include "transpose.h"
 
@@ -16,11 +17,12 @@
 
 enum { GREATEST_REPEATS = 1001, METHODS = 1 + VECTOR_LEVEL_COUNT };
 
-static const char *const operation_names[] = {"inv",    "solve1", "solve", "cholesky",
-                                              "pivots", "matmul", "eigh",  "eigvalsh"};
-enum { INV, SOLVE1, SOLVE, CHOLESKY, PIVOTS, MATMUL, EIGH, EIGVALSH, OPERATIONS };
-static const enum compact_operation compact_of[] = {COMPACT_INV,    COMPACT_SOLVE,  COMPACT_SOLVE, COMPACT_CHOLESKY,
-                                                    COMPACT_PIVOTS, COMPACT_MATMUL, COMPACT_EIGH,  COMPACT_EIGVALSH};
+static const char *const operation_names[] = {"inv",    "solve1", "solve",    "cholesky", "pivots",
+                                              "matmul", "eigh",   "eigvalsh", "svd"};
+enum { INV, SOLVE1, SOLVE, CHOLESKY, PIVOTS, MATMUL, EIGH, EIGVALSH, SVD, OPERATIONS };
+static const enum compact_operation compact_of[] = {COMPACT_INV,      COMPACT_SOLVE,    COMPACT_SOLVE,
+                                                    COMPACT_CHOLESKY, COMPACT_PIVOTS,   COMPACT_MATMUL,
+                                                    COMPACT_EIGH,     COMPACT_EIGVALSH, COMPACT_SVD};
 
 static const struct routines {
     lapack_getrf *getrf;
@@ -41,9 +43,10 @@ static const struct routines {
 struct subject {
     int operation;
     struct compact compact;
+    struct gesdd gesdd;
     struct sheaf_batch batch;
     size_t matrix_bytes, side_bytes, result_bytes, vectors_bytes;
-    char *scratch; /**< a matrix, and LAPACK's work space: scratch_bytes() */
+    char *scratch; /**< a matrix, and LAPACK's work space */
 };
 
 static double
@@ -85,7 +88,7 @@ run_eigen(const struct subject *subject, const char *a, char *w, char *v)
 
 /** One task by LAPACK, as the kernels do it for larger matrices. @return its info */
 static int
-run_lapack(const struct subject *subject, const char *a, const char *b, char *x, char *y)
+run_lapack(const struct subject *subject, const char *a, const char *b, char *x, char *y, char *z)
 {
     const struct routines *routines = &routines_of_type[subject->compact.type];
     const int m = (int)subject->compact.m, n = (int)subject->compact.n, lwork = 64 * m;
@@ -95,7 +98,11 @@ run_lapack(const struct subject *subject, const char *a, const char *b, char *x,
         return 0;
     }
     if (subject->operation == EIGH || subject->operation == EIGVALSH)
-        return run_eigen(subject, a, x, y);
+        return run_eigen(subject, a, x, subject->operation == EIGH ? y : NULL);
+    if (subject->operation == SVD) {
+        (void)gesdd_compute(&subject->gesdd, a, x, y, z, subject->scratch, &info);
+        return info;
+    }
     char *matrix = subject->operation == INV || subject->operation == CHOLESKY ? x : subject->scratch;
     memcpy(matrix, a, subject->matrix_bytes);
     if (subject->operation == CHOLESKY) {
@@ -124,11 +131,12 @@ measure(const struct subject *subject, int method)
         compact_run_with((enum vector_level)(method - 1), &subject->compact, batch);
     } else {
         for (int64_t task = 0; task < batch->count; task++)
-            batch->info[task] = run_lapack(
-                subject, (const char *)batch->inputs[0] + (size_t)task * subject->matrix_bytes,
-                (const char *)batch->inputs[1] + (size_t)task * subject->side_bytes,
-                (char *)batch->outputs[0] + (size_t)task * subject->result_bytes,
-                subject->operation == EIGH ? (char *)batch->outputs[1] + (size_t)task * subject->vectors_bytes : NULL);
+            batch->info[task] =
+                run_lapack(subject, (const char *)batch->inputs[0] + (size_t)task * subject->matrix_bytes,
+                           (const char *)batch->inputs[1] + (size_t)task * subject->side_bytes,
+                           (char *)batch->outputs[0] + (size_t)task * subject->result_bytes,
+                           (char *)batch->outputs[1] + (size_t)task * subject->vectors_bytes,
+                           (char *)batch->outputs[2] + (size_t)task * subject->vectors_bytes);
     }
     return (nanoseconds() - start) / (double)batch->count;
 }
@@ -192,7 +200,7 @@ run(int operation, enum sheaf_type type, int64_t m, size_t bytes, int repeats)
     struct subject subject = {
         .operation = operation,
         .compact = {.operation = compact_of[operation], .type = type, .m = m, .n = 0, .k = m, .sweeps = 30}};
-    if (operation == SOLVE || operation == SOLVE1 || operation == MATMUL)
+    if (operation == SOLVE || operation == SOLVE1 || operation == MATMUL || operation == SVD)
         subject.compact.n = operation == SOLVE1 ? 1 : m;
     subject.matrix_bytes = (size_t)(m * m) * sheaf_type_size(type);
     subject.side_bytes = (size_t)(m * subject.compact.n) * sheaf_type_size(type);
@@ -200,7 +208,9 @@ run(int operation, enum sheaf_type type, int64_t m, size_t bytes, int repeats)
                                ? (size_t)m * sheaf_type_size(type)
                            : subject.compact.n > 0 ? subject.side_bytes
                                                    : subject.matrix_bytes;
-    subject.vectors_bytes = operation == EIGH ? subject.matrix_bytes : 0;
+    subject.vectors_bytes = operation == EIGH || operation == SVD ? subject.matrix_bytes : 0;
+    if (!gesdd_prepare(type, m, m, true, &subject.gesdd))
+        return false;
     const size_t count = bytes / subject.matrix_bytes < 64 ? 64 : bytes / subject.matrix_bytes;
     struct sheaf_batch *batch = &subject.batch;
     batch->count = (int64_t)count;
@@ -208,16 +218,18 @@ run(int operation, enum sheaf_type type, int64_t m, size_t bytes, int repeats)
     batch->input_strides[1] = subject.side_bytes;
     batch->output_strides[0] = subject.result_bytes;
     batch->output_strides[1] = subject.vectors_bytes;
+    batch->output_strides[2] = subject.vectors_bytes;
     batch->inputs[0] = malloc(count * subject.matrix_bytes);
     batch->inputs[1] = malloc(count * subject.side_bytes + 1);
     batch->outputs[0] = malloc(count * subject.result_bytes);
     batch->outputs[1] = malloc(count * subject.vectors_bytes + 1);
+    batch->outputs[2] = malloc(count * subject.vectors_bytes + 1);
     batch->status = malloc(count);
     batch->info = malloc(count * sizeof(int32_t));
     batch->workspace = aligned_alloc(64, ((size_t)compact_workspace_bytes(&subject.compact) + 63) / 64 * 64);
-    subject.scratch = malloc(scratch_bytes(m, type));
+    subject.scratch = malloc(scratch_bytes(m, type) + (size_t)subject.gesdd.bytes);
     const bool there = batch->inputs[0] && batch->inputs[1] && batch->outputs[0] && batch->outputs[1] &&
-                       batch->status && batch->info && batch->workspace && subject.scratch;
+                       batch->outputs[2] && batch->status && batch->info && batch->workspace && subject.scratch;
     if (there) {
         fill(&subject);
         report(&subject, repeats);
@@ -226,6 +238,7 @@ run(int operation, enum sheaf_type type, int64_t m, size_t bytes, int repeats)
     free((void *)batch->inputs[1]);
     free(batch->outputs[0]);
     free(batch->outputs[1]);
+    free(batch->outputs[2]);
     free(batch->status);
     free(batch->info);
     free(batch->workspace);

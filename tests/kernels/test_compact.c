@@ -10,9 +10,9 @@ enum { TASKS = 40, OPERATIONS = COMPACT_OPERATION_COUNT };
 /* Inputs, and what one run makes of them. */
 struct runs {
     struct compact compact;
-    size_t a_bytes, b_bytes, x_bytes, y_bytes; /* a task */
+    size_t a_bytes, b_bytes, x_bytes, y_bytes, z_bytes; /* a task */
     unsigned char *a, *b;
-    unsigned char *x, *y; /* full of a pattern before every run */
+    unsigned char *x, *y, *z; /* full of a pattern before every run */
     uint8_t status[TASKS];
     int32_t info[TASKS];
     void *workspace;
@@ -43,10 +43,10 @@ spoil(struct runs *runs)
             for (int64_t i = 0; i < m; i++)
                 fixture_set(runs->compact.type, a, i * m + i, 1.5L * (long double)m);
         if (task % 11 == 3)
-            memset(a + (size_t)(m / 2 * m) * sheaf_type_size(runs->compact.type), 0,
-                   (size_t)m * sheaf_type_size(runs->compact.type));
+            memset(a + (size_t)(m / 2) * (runs->a_bytes / (size_t)m), 0, runs->a_bytes / (size_t)m);
         if (task % 11 == 6)
-            fixture_set(runs->compact.type, a, m * m - 1, (long double)NAN);
+            fixture_set(runs->compact.type, a, (int64_t)(runs->a_bytes / sheaf_type_size(runs->compact.type)) - 1,
+                        (long double)NAN);
         if (task % 11 == 9)
             fixture_set(runs->compact.type, runs->b + (size_t)task * runs->b_bytes, 0, (long double)INFINITY);
     }
@@ -82,20 +82,23 @@ create(struct runs *runs, enum compact_operation operation, enum sheaf_type type
 {
     uint64_t state = 1;
     runs->compact = (struct compact){operation, type, m, n, .k = m, .sweeps = 40};
-    runs->a_bytes = (size_t)(m * m) * sheaf_type_size(type);
+    runs->a_bytes = (size_t)(m * (operation == COMPACT_SVD ? n : m)) * sheaf_type_size(type);
     runs->b_bytes = (size_t)(m * n) * sheaf_type_size(type);
     runs->x_bytes = (size_t)count_results(&runs->compact) * sheaf_type_size(type); /* more than real eigenvalues need */
-    runs->y_bytes = operation == COMPACT_EIGH ? runs->a_bytes : 0;
+    runs->y_bytes = operation == COMPACT_EIGH || operation == COMPACT_SVD ? runs->a_bytes : 0;
+    runs->z_bytes = operation == COMPACT_SVD ? runs->b_bytes : 0;
     runs->a = allocate(TASKS * runs->a_bytes);
     runs->b = allocate(TASKS * runs->b_bytes);
     runs->x = allocate(TASKS * runs->x_bytes);
     runs->y = allocate(TASKS * runs->y_bytes);
+    runs->z = allocate(TASKS * runs->z_bytes);
     runs->workspace = allocate((size_t)compact_workspace_bytes(&runs->compact));
     fill(type, runs->a, TASKS * runs->a_bytes, &state);
     fill(type, runs->b, TASKS * runs->b_bytes, &state);
     spoil(runs);
     memset(runs->x, 0x5a, TASKS * runs->x_bytes);
     memset(runs->y, 0x5a, TASKS * runs->y_bytes);
+    memset(runs->z, 0x5a, TASKS * runs->z_bytes);
 }
 
 static void
@@ -105,6 +108,7 @@ destroy(struct runs *runs)
     free(runs->b);
     free(runs->x);
     free(runs->y);
+    free(runs->z);
     free(runs->workspace);
 }
 
@@ -115,13 +119,15 @@ run(struct runs *runs, enum vector_level level, int64_t first, int64_t count)
         .count = count,
         .inputs = {runs->a + (size_t)first * runs->a_bytes, runs->b + (size_t)first * runs->b_bytes},
         .input_strides = {runs->a_bytes, runs->b_bytes},
-        .outputs = {runs->x + (size_t)first * runs->x_bytes, runs->y + (size_t)first * runs->y_bytes},
-        .output_strides = {runs->x_bytes, runs->y_bytes},
+        .outputs = {runs->x + (size_t)first * runs->x_bytes, runs->y + (size_t)first * runs->y_bytes,
+                    runs->z + (size_t)first * runs->z_bytes},
+        .output_strides = {runs->x_bytes, runs->y_bytes, runs->z_bytes},
         .status = runs->status + first,
         .info = runs->info + first,
         .workspace = runs->workspace};
     memset(batch.outputs[0], 0x5a, (size_t)count * runs->x_bytes);
     memset(batch.outputs[1], 0x5a, (size_t)count * runs->y_bytes);
+    memset(batch.outputs[2], 0x5a, (size_t)count * runs->z_bytes);
     memset(runs->workspace, 0xff, (size_t)compact_workspace_bytes(&runs->compact));
     compact_run_with(level, &runs->compact, &batch);
 }
@@ -143,6 +149,7 @@ check_levels(enum compact_operation operation, enum sheaf_type type, int64_t m, 
         assert_memory_equal(together.info, alone.info, sizeof alone.info);
         assert_memory_equal(together.x, alone.x, TASKS * alone.x_bytes);
         assert_memory_equal(together.y, alone.y, TASKS * alone.y_bytes);
+        assert_memory_equal(together.z, alone.z, TASKS * alone.z_bytes);
     }
     destroy(&alone);
     destroy(&together);
@@ -204,6 +211,30 @@ what_does_not_converge_fails_by_itself(void **state)
                 for (size_t i = 0; task % 2 && i < runs.x_bytes; i++)
                     assert_int_equal(runs.x[(size_t)task * runs.x_bytes + i], 0x5a);
                 for (size_t i = 0; task % 2 && i < runs.y_bytes; i++)
+                    assert_int_equal(runs.y[(size_t)task * runs.y_bytes + i], 0x5a);
+            }
+            destroy(&runs);
+        }
+}
+
+/* Matrices with a row of zeros have a singular value 0, which has no left vector; and one sweep is not enough. */
+static void
+singular_vectors_without_direction_fail_by_themselves(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
+        for (int64_t sweeps = 1; sweeps <= 40; sweeps += 39) {
+            struct runs runs;
+            create(&runs, COMPACT_SVD, fixture_types[t], 7, 7);
+            runs.compact.sweeps = sweeps;
+            run(&runs, vector_level_best(), 0, TASKS);
+            for (int64_t task = 0; task < TASKS; task++) {
+                const bool bad = task % 11 == 6, fails = !bad && (task % 11 == 3 || sweeps == 1);
+                assert_int_equal(runs.status[task], bad     ? SHEAF_TASK_NOT_FINITE
+                                                    : fails ? SHEAF_TASK_NOT_CONVERGED
+                                                            : SHEAF_TASK_DONE);
+                assert_int_equal(runs.info[task], fails);
+                for (size_t i = 0; (bad || fails) && i < runs.y_bytes; i++)
                     assert_int_equal(runs.y[(size_t)task * runs.y_bytes + i], 0x5a);
             }
             destroy(&runs);
@@ -294,12 +325,13 @@ small_matrices_are_taken_on(void **state)
 {
     (void)state;
     static const int64_t factors[] = {32, 32, 32, 16}, products[] = {8, 6, 6, 4};
-    static const int64_t vectors[] = {32, 20, 24, 16}, values[] = {24, 16, 20, 12};
-    static const int64_t *const greatest[OPERATIONS] = {factors, factors, factors, factors, products, vectors, values};
+    static const int64_t vectors[] = {32, 20, 24, 16}, values[] = {24, 16, 20, 12}, pairs[] = {16, 16, 16, 12};
+    static const int64_t *const greatest[OPERATIONS] = {factors,  factors, factors, factors,
+                                                        products, vectors, values,  pairs};
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
         for (int operation = 0; operation < OPERATIONS; operation++) {
             const int64_t to = greatest[operation][t];
-            const bool has_n = operation == COMPACT_SOLVE || operation == COMPACT_MATMUL;
+            const bool has_n = operation == COMPACT_SOLVE || operation == COMPACT_MATMUL || operation == COMPACT_SVD;
             const enum compact_operation which = (enum compact_operation)operation;
             for (int64_t m = 0; m <= to + 1; m++)
                 assert_true(applies(which, fixture_types[t], m, to, to) == (m >= 1 && m <= to));
@@ -313,9 +345,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_instruction_set_gives_the_same_bits), cmocka_unit_test(failures_are_those_of_lapack),
-        cmocka_unit_test(what_does_not_converge_fails_by_itself),    cmocka_unit_test(values_do_not_depend_on_vectors),
-        cmocka_unit_test(of_equal_pivots_the_first_is_taken),        cmocka_unit_test(small_matrices_are_taken_on),
+        cmocka_unit_test(every_instruction_set_gives_the_same_bits),
+        cmocka_unit_test(failures_are_those_of_lapack),
+        cmocka_unit_test(what_does_not_converge_fails_by_itself),
+        cmocka_unit_test(singular_vectors_without_direction_fail_by_themselves),
+        cmocka_unit_test(values_do_not_depend_on_vectors),
+        cmocka_unit_test(of_equal_pivots_the_first_is_taken),
+        cmocka_unit_test(small_matrices_are_taken_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

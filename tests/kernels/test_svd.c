@@ -65,8 +65,9 @@ is_decomposition(const struct fixture *fixture, int64_t task)
     return orthonormal && right && values_descend_to_zero_or_more(fixture, task);
 }
 
-/* Square, tall and wide beyond 11/6, 5/3 and 17/9, where LAPACK goes other ways; around and beyond its blocks. */
-static const int64_t sizes[][2] = {{1, 1},   {1, 5},   {5, 1},   {2, 3},   {7, 7},   {64, 64}, {65, 65},  {65, 66},
+/* Small ones, and those around where they go to LAPACK, by type; square, tall and wide beyond 11/6, 5/3 and 17/9, where LAPACK goes other ways; around and beyond its blocks. */
+static const int64_t sizes[][2] = {{1, 1},   {1, 5},   {5, 1},   {2, 3},   {7, 7},   {8, 16},  {16, 12},
+                                   {16, 16}, {13, 12}, {12, 17}, {17, 16}, {64, 64}, {65, 65}, {65, 66},
                                    {130, 7}, {7, 130}, {65, 37}, {37, 65}, {65, 35}, {40, 72}, {130, 130}};
 
 static void
@@ -86,6 +87,81 @@ decompositions_are_within_the_bound(void **state)
             fixture_destroy(&fixture);
         }
     }
+}
+
+/* Sorts of matrices, (m,n). */
+enum sort {
+    ZERO,
+    ONES,
+    DIAGONAL,
+    ORTHOGONAL,
+    TRIANGULAR,
+    HILBERT,
+    GRADED_ROWS,
+    GRADED_COLUMNS,
+    LAST_COLUMN_ZERO,
+    TINY,
+    SORT_COUNT
+};
+
+static long double
+element_of_sort(enum sort sort, int64_t i, int64_t j)
+{
+    const long double some = (long double)((i * 7 + j * 3 + i * j) % 11 - 5);
+    switch (sort) {
+    case ONES: /* of rank 1 */
+        return 1.0L;
+    case DIAGONAL: /* unsorted, some equal, one 0 */
+        return i == j ? (long double)((i * 5 + 3) % 7) : 0.0L;
+    case ORTHOGONAL: /* columns are so from the start, of unequal lengths: the discrete cosine transform of 16, its rows cut off */
+        return cosl(3.14159265358979323846L / 16.0L * ((long double)i + 0.5L) * (long double)j);
+    case TRIANGULAR: /* Kahan's: a small singular value that no pivot shows */
+        return i > j ? 0.0L : powl(0.9L, (long double)i) * (i == j ? 1.0L : -0.4L);
+    case HILBERT:
+        return 1.0L / (long double)(i + j + 1);
+    case GRADED_ROWS:
+        return some * powl(10.0L, -2.0L * (long double)i);
+    case GRADED_COLUMNS:
+        return some * powl(10.0L, 2.0L * (long double)j);
+    case LAST_COLUMN_ZERO: /* where that is one of the first three */
+        return j == 2 ? 0.0L : some;
+    case TINY:
+        return some * 1e-36L;
+    default:
+        return 0.0L;
+    }
+}
+
+/* All sorts in one batch: some lanes are done, some go to LAPACK. Elements times i^j where they may be complex. */
+static void
+check_all_sorts(enum sheaf_type type, int64_t m, int64_t n)
+{
+    static const long double complex phases[] = {1.0L, 1.0L * I, -1.0L, -1.0L * I};
+    struct fixture fixture;
+    create(&fixture, type, m, n, SORT_COUNT);
+    for (int sort = 0; sort < SORT_COUNT; sort++)
+        for (int64_t i = 0; i < m * n; i++)
+            fixture_set(type, fixture.inputs[0] + (size_t)sort * fixture.input_bytes[0], i,
+                        element_of_sort((enum sort)sort, i / n, i % n) *
+                            (sheaf_type_is_complex(type) ? phases[i % n % 4] : 1.0L));
+    fixture_run(&fixture, 0, SORT_COUNT);
+    for (int sort = 0; sort < SORT_COUNT; sort++) {
+        assert_int_equal(fixture.status[sort], SHEAF_TASK_DONE);
+        assert_int_equal(fixture.info[sort], 0);
+        assert_true(is_decomposition(&fixture, sort));
+    }
+    fixture_check_splits(&fixture);
+    fixture_destroy(&fixture);
+}
+
+static void
+small_matrices_of_all_sorts_are_decomposed(void **state)
+{
+    (void)state;
+    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
+        for (int64_t m = 1; m <= 16; m += m < 9 ? 1 : 7)
+            for (int64_t n = 1; n <= 16; n += n < 9 ? 1 : 7)
+                check_all_sorts(fixture_types[t], m, n);
 }
 
 static void
@@ -386,6 +462,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decompositions_are_within_the_bound),
+        cmocka_unit_test(small_matrices_of_all_sorts_are_decomposed),
         cmocka_unit_test(the_check_sees_one_wrong_element),
         cmocka_unit_test(known_singular_values_are_found),
         cmocka_unit_test(a_known_decomposition_is_exact),

@@ -11,6 +11,7 @@ from sheaf_test import BAD_DATA, conjugate_transpose, random_array
 
 # Small matrices go another way than large ones (compact.h).
 SMALL_TO_LARGE = SQUARE + [(8, 8), (40, 40)]
+SMALL = [(8, 8), (9, 5), (5, 9)]
 
 
 class Spectra(KernelTest):
@@ -27,8 +28,8 @@ class Spectra(KernelTest):
             self.assertOrthonormal(conjugate_transpose(vt), "V")
             self.check_singular_values(a, s)
 
-        self.each("svd", lambda dtype, m, n: (every_sort(m, n, dtype),), check, ANY_SHAPE + VECTORS,
-                  ("same", "real", "same"))
+        self.each("svd", lambda dtype, m, n: (every_sort(m, n, dtype),), check,
+                  ANY_SHAPE + VECTORS + SMALL, ("same", "real", "same"))
 
     def test_svdvals(self):
         self.each("svdvals", lambda dtype, m, n: (every_sort(m, n, dtype),),
