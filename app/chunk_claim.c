@@ -97,9 +97,8 @@ chunk_begin_width(struct engine *engine, struct slot *slot)
     if (!setup->cores)
         return;
     if (slot->taken_count == 0) { // claimed ahead, or short
-        double seconds = predict(engine, &slot->chunk);
-        int64_t until = node_nanoseconds() + (int64_t)(1e9 * seconds);
-        int core = seconds < CORES_LEAST_SECONDS ? -1 : cores_take(setup->cores, setup->local_rank, until);
+        bool is_short = predict(engine, &slot->chunk) < CORES_LEAST_SECONDS;
+        int core = is_short ? -1 : cores_take(setup->cores, setup->local_rank, node_nanoseconds(), &slot->chunk);
         if (core >= 0)
             slot->taken[slot->taken_count++] = core;
     }

@@ -14,16 +14,22 @@ core_count(const struct cores *cores)
     return cores->ranks * cores->threads;
 }
 
+static struct cores_use *
+uses(const struct cores *cores)
+{
+    return (struct cores_use *)(void *)&cores->since[core_count(cores)];
+}
+
 static struct cores_class *
 classes(const struct cores *cores)
 {
-    return (struct cores_class *)(void *)&cores->until[core_count(cores)];
+    return (struct cores_class *)(void *)&uses(cores)[core_count(cores)];
 }
 
 size_t
 cores_bytes(int ranks, int threads, int class_count)
 {
-    return sizeof(struct cores) + (size_t)ranks * (size_t)threads * sizeof(int64_t) +
+    return sizeof(struct cores) + (size_t)ranks * (size_t)threads * (sizeof(int64_t) + sizeof(struct cores_use)) +
            (size_t)class_count * sizeof(struct cores_class);
 }
 
@@ -75,33 +81,62 @@ cores_facts(const struct cores *cores, const struct plan *plan, const struct pla
     facts->any = read_sample(&cores->any);
 }
 
-/** The node as the rank that asks sees it: its own cores come first, so that among equals it leads. */
-static void
-describe_cores(const struct cores *cores, int rank, int64_t now, double *free_in, struct policy_node *node)
+/**
+ * Predicted seconds until a core is free: by what is known now, for a chunk that began before the first one was measured may have
+ * been predicted several times too long.
+ */
+static double
+core_free_in(const struct cores *cores, const struct plan *plan, int core, int64_t now)
 {
     static const double soon = 0.001; // the least that a busy core is busy
+    int64_t since = atomic_load(&cores->since[core]);
+    if (since == 0)
+        return 0;
+    const struct cores_use *use = &uses(cores)[core];
+    const struct plan_chunk chunk = {.class_index = atomic_load(&use->class_index), .count = atomic_load(&use->tasks)};
+    int width = atomic_load(&use->width); // 0: its first chunk, not written yet
+    struct tune_facts facts;
+    cores_facts(cores, plan, &chunk, &facts);
+    double left = tune_seconds(&facts, width > 0 ? width : 1) - 1e-9 * (double)(now - since);
+    return fmax(fabs(left), soon); // an overdue chunk: as long again as it is overdue
+}
+
+/** The node as the rank that asks sees it: its own cores come first, so that among equals it leads. */
+static void
+describe_cores(const struct cores *cores, const struct plan *plan, int rank, int64_t now, double *free_in,
+               struct policy_node *node)
+{
     int total = core_count(cores), first = rank * cores->threads;
-    for (int i = 0; i < total; i++) {
-        int64_t until = atomic_load(&cores->until[(first + i) % total]);
-        double seconds = fabs(1e-9 * (double)(until - now)); // an overdue chunk: as long again as it is overdue
-        free_in[i] = until == 0 ? 0 : seconds > soon ? seconds : soon;
-    }
+    for (int i = 0; i < total; i++)
+        free_in[i] = core_free_in(cores, plan, (first + i) % total, now);
     node->ranks = cores->ranks;
     node->threads = cores->threads;
     node->free_in = free_in;
 }
 
+/** Take a core for a chunk. @return false: it is not free */
+static bool
+take_core(struct cores *cores, int core, int64_t now, const struct plan_chunk *chunk, int width)
+{
+    int64_t none = 0;
+    struct cores_use *use = &uses(cores)[core];
+    if (!atomic_compare_exchange_strong(&cores->since[core], &none, now))
+        return false;
+    /* who looks before these are there predicts by the chunk before, this once */
+    atomic_store(&use->class_index, chunk->class_index);
+    atomic_store(&use->tasks, chunk->count);
+    atomic_store(&use->width, width);
+    return true;
+}
+
 /** Take free cores until there are as many as wanted, the rank's own first. @return how many were had */
 static int
-take_cores(struct cores *cores, int rank, int wanted, int64_t until, int *taken)
+take_cores(struct cores *cores, int rank, int wanted, int64_t now, const struct plan_chunk *chunk, int *taken)
 {
     int total = core_count(cores), first = rank * cores->threads, count = 0;
-    for (int i = 0; i < total && count < wanted; i++) {
-        int core = (first + i) % total;
-        int64_t none = 0;
-        if (atomic_compare_exchange_strong(&cores->until[core], &none, until))
-            taken[count++] = core;
-    }
+    for (int i = 0; i < total && count < wanted; i++)
+        if (take_core(cores, (first + i) % total, now, chunk, wanted))
+            taken[count++] = (first + i) % total;
     return count;
 }
 
@@ -109,7 +144,7 @@ static bool
 has_free_core(const struct cores *cores, int rank)
 {
     for (int i = 0; i < cores->threads; i++)
-        if (atomic_load(&cores->until[rank * cores->threads + i]) == 0)
+        if (atomic_load(&cores->since[rank * cores->threads + i]) == 0)
             return true;
     return false;
 }
@@ -168,7 +203,7 @@ cores_choose(struct cores *cores, const struct plan *plan, const struct queue_sp
     *other = -1;
     describe_queue(cores, plan, spans, span_count, behind, &node, &facts);
     atomic_store(&cores->waiting, 1); // before the cores are looked at: who frees one later sees it
-    describe_cores(cores, rank, now, free_in, &node);
+    describe_cores(cores, plan, rank, now, free_in, &node);
     policy_choose_width(&node, &facts, &choice);
     if (choice.start > 0)
         return 0;
@@ -177,28 +212,24 @@ cores_choose(struct cores *cores, const struct plan *plan, const struct queue_sp
         *other = (rank + choice.rank) % cores->ranks;
         return 0;
     }
-    int64_t until = now + (int64_t)(1e9 * tune_seconds(&facts, choice.width));
-    int count = take_cores(cores, rank, choice.width, until, taken);
+    const struct plan_chunk head = plan_at(plan, spans[0].next);
+    int count = take_cores(cores, rank, choice.width, now, &head, taken);
     if (count == choice.width) {
         if (count > 1)
             atomic_fetch_add(&cores->lent, count);
         return count;
     }
     for (int i = 0; i < count; i++) // a worker was quicker
-        atomic_store(&cores->until[taken[i]], 0);
+        atomic_store(&cores->since[taken[i]], 0);
     return 0;
 }
 
 int
-cores_take(struct cores *cores, int rank, int64_t until)
+cores_take(struct cores *cores, int rank, int64_t now, const struct plan_chunk *chunk)
 {
-    int core;
-    for (int i = 0; i < cores->threads; i++) {
-        int64_t none = 0;
-        core = rank * cores->threads + i;
-        if (atomic_compare_exchange_strong(&cores->until[core], &none, until))
-            return core;
-    }
+    for (int i = 0; i < cores->threads; i++)
+        if (take_core(cores, rank * cores->threads + i, now, chunk, 1))
+            return rank * cores->threads + i;
     return -1;
 }
 
@@ -206,7 +237,7 @@ bool
 cores_release(struct cores *cores, const int *taken, int count)
 {
     for (int i = 0; i < count; i++)
-        atomic_store(&cores->until[taken[i]], 0);
+        atomic_store(&cores->since[taken[i]], 0);
     if (count > 1)
         atomic_fetch_sub(&cores->lent, count);
     return atomic_exchange(&cores->waiting, 0) != 0;

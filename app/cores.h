@@ -1,6 +1,6 @@
 /**
  * @file cores.h
- * The cores of a node while it chooses widths itself (--layout auto): which ones compute, until when, and for whom. Every
+ * The cores of a node while it chooses widths itself (--layout auto): which ones compute, since when, and what. Every
  * worker has a core; near the end of a run, cores that have nothing to do are lent to a rank that computes a chunk on
  * several. When that is, policy_choose_width says; here stands what it needs to know, and what the ranks tell each other.
  *
@@ -30,6 +30,12 @@ struct cores_class {
     struct cores_sample narrow, wide;
 };
 
+/** What a core computes, where it is not free: written when it was taken. */
+struct cores_use {
+    _Atomic int32_t class_index, width;
+    _Atomic int64_t tasks;
+};
+
 struct cores {
     int32_t ranks, threads; /**< of the layout: core `rank * threads + i` belongs to a rank's worker i */
     int32_t class_count;
@@ -39,8 +45,9 @@ struct cores {
     _Atomic int32_t lent;     /**< cores that compute another core's chunk now */
     int32_t reserved;
     struct cores_sample any; /**< of chunks of all classes */
-    /** (ranks * threads) when a core is predicted to be free, 0: it is; behind them a struct cores_class for each class */
-    _Alignas(8) _Atomic int64_t until[];
+    /** (ranks * threads) since when a core computes, 0: it is free; behind them a struct cores_use for each, then a struct
+     *  cores_class for each class */
+    _Alignas(8) _Atomic int64_t since[];
 };
 
 /** Bytes of shared memory. */
@@ -83,7 +90,7 @@ int cores_choose(struct cores *cores, const struct plan *plan, const struct queu
                  int64_t now, int *taken, int *other, void *scratch);
 
 /** Take a free core of a rank for a chunk of its own. @return the core; -1: all of them are at work, or lent */
-int cores_take(struct cores *cores, int rank, int64_t until);
+int cores_take(struct cores *cores, int rank, int64_t now, const struct plan_chunk *chunk);
 
 /** Cores are free again. @return whether somebody waits for news of that: ring all */
 bool cores_release(struct cores *cores, const int *taken, int count);

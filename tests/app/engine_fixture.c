@@ -286,7 +286,7 @@ check_cores(const struct fixture_node *node, const struct queue_totals *totals)
         return;
     assert_false(cores_are_lent(node->cores));
     for (int i = 0; i < node->setup.layout.ranks * node->setup.layout.threads; i++)
-        assert_int_equal(atomic_load(&node->cores->until[i]), 0);
+        assert_int_equal(atomic_load(&node->cores->since[i]), 0);
     assert_int_equal(totals->wide, atomic_load(&node->wide_chunks));
 }
 

@@ -64,6 +64,14 @@ choose(int rank, int64_t next, int *taken, int *other)
     return count;
 }
 
+/* A core of a rank for a chunk of its own. */
+static int
+take_one(int rank)
+{
+    const struct plan_chunk chunk = plan_at(plan, 0);
+    return cores_take(cores, rank, now, &chunk);
+}
+
 static void
 plenty_is_computed_on_single_cores(void **state)
 {
@@ -122,12 +130,33 @@ a_single_task_has_all_cores_of_the_node(void **state)
         assert_int_equal(taken[0], rank * 2); /* the rank's own come first */
         assert_int_equal(taken[1], rank * 2 + 1);
         assert_true(cores_are_lent(cores));
-        assert_int_equal(cores_take(cores, (rank + 1) % 3, now + 1), -1);
+        assert_int_equal(take_one((rank + 1) % 3), -1);
         cores_release(cores, taken, 6);
         assert_false(cores_are_lent(cores));
-        assert_int_equal(cores_take(cores, (rank + 1) % 3, now + 1), (rank + 1) % 3 * 2);
+        assert_int_equal(take_one((rank + 1) % 3), (rank + 1) % 3 * 2);
         destroy();
     }
+}
+
+/* Cores are three times as fast as nominal: two tasks of three end together, and the one that is heard of first is measured. */
+static void
+what_is_measured_corrects_what_began_before(void **state)
+{
+    int first[CORES_MOST], second[CORES_MOST], taken[CORES_MOST], other;
+    (void)state;
+    create(2, 1, 3, 1);
+    assert_int_equal(choose(0, 0, first, &other), 1);
+    assert_int_equal(choose(1, 1, second, &other), 1);
+    const int64_t third = 333000000;
+    for (int core = 0; core < 2; core++)
+        atomic_store(&cores->since[core], now - third);
+    const struct plan_chunk chunk = plan_at(plan, 0);
+    cores_note(cores, plan, &chunk, 1, 1e-9 * (double)third);
+    cores_release(cores, first, 1);
+    assert_int_equal(choose(0, 2, taken, &other), 0); /* not one core at once: the other one is nearly free */
+    cores_release(cores, second, 1);
+    assert_int_equal(choose(0, 2, taken, &other), 2);
+    destroy();
 }
 
 static void
@@ -139,7 +168,7 @@ the_last_task_waits_for_cores_that_are_nearly_free(void **state)
     assert_int_equal(choose(0, 0, first, &other), 1);
     assert_int_equal(choose(1, 1, second, &other), 1);
     cores_release(cores, first, 1);
-    atomic_store(&cores->until[1], now + 10000000); /* 10 ms of a task of 1 s are left */
+    atomic_store(&cores->since[1], now - 990000000); /* 10 ms of a task of 1 s are left */
     assert_int_equal(choose(0, 2, taken, &other), 0);
     assert_int_equal(other, -1);
     assert_true(cores_release(cores, second, 1)); /* who waits is to be rung */
@@ -153,7 +182,8 @@ a_rank_whose_cores_are_busy_names_the_one_that_can_start(void **state)
     int taken[CORES_MOST], other;
     (void)state;
     create(2, 2, 1, 1);
-    assert_int_equal(cores_take(cores, 0, now + 400000000), 0); /* 0.4 s */
+    assert_int_equal(take_one(0), 0);
+    atomic_store(&cores->since[0], now - 600000000);  /* 0.4 s of a task of 1 s are left */
     assert_int_equal(choose(0, 0, taken, &other), 0); /* one process, one BLAS: it cannot be wide beside that */
     assert_int_equal(other, 1);
     int count = choose(1, 0, taken, &other);
@@ -200,6 +230,7 @@ main(void)
         cmocka_unit_test(plenty_is_computed_on_single_cores),
         cmocka_unit_test(only_the_last_tasks_need_a_choice),
         cmocka_unit_test(a_single_task_has_all_cores_of_the_node),
+        cmocka_unit_test(what_is_measured_corrects_what_began_before),
         cmocka_unit_test(the_last_task_waits_for_cores_that_are_nearly_free),
         cmocka_unit_test(a_rank_whose_cores_are_busy_names_the_one_that_can_start),
         cmocka_unit_test(what_chunks_took_corrects_what_is_predicted),
