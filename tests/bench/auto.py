@@ -35,6 +35,7 @@ from rows import PAIR, Row  # noqa: E402
 
 AUTO = "auto"
 LEAST_RATIO, GREATEST_STRETCH = 0.97, 1.05
+SAID_LINES = 2  # of all and of the first class
 SCHEDULED = (1, 2, 3, 5)  # tasks
 WORKLOADS = [
     Row("matmul-2000-few", "matmul", 3, 2000, (3, 60), PAIR),
@@ -110,16 +111,16 @@ class Scheduled:
 
 
 def describe_choice(target):
-    """The layout, the widths where there are several, and what the program itself says of it."""
+    """The layout, the widths where there are several, and how what the program itself says of it begins."""
     with h5py.File(target) as results:
         run, chunks = results["sheaf/runs"][0], results["sheaf/chunks"][...]
     widths, counts = np.unique(chunks["width"], return_counts=True)
     words = [run["layout"].decode()]
     if len(widths) > 1:
         words.append(", ".join(f"{count} at width {width}" for width, count in zip(widths, counts)))
-    if run["choices"]:
-        words.append(run["choices"].decode())
-    return "; ".join(words).replace("\n", " ").replace("|", "/")
+    said = run["choices"].decode().splitlines()
+    words += said[:SAID_LINES] + (["..."] if len(said) > SAID_LINES else [])
+    return "; ".join(words).replace("|", "/")
 
 
 def run_layout(a, env, directory, row, operands, layout):

@@ -132,8 +132,8 @@ class Choice(unittest.TestCase):
 
     def test_several_widths_and_reasons(self):
         """In a cell of a table."""
-        self.assertEqual(self.describe([1, 2, 1], b"few tasks | wide\nlast"), "1x2:2; 2 at width 1, 1 at width 2; "
-                         "few tasks / wide last")
+        self.assertEqual(self.describe([1, 2, 1], b"few tasks | wide\nlast\nclasses\nmore"),
+                         "1x2:2; 2 at width 1, 1 at width 2; few tasks / wide; last; ...")
 
 
 if __name__ == "__main__":
