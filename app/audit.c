@@ -212,14 +212,17 @@ find_blas_cap(const struct audit_facts *facts, struct audit_findings *findings)
             "or "
             "--layout %dx%d:1",
             width, facts->layout.ranks, facts->layout.threads);
+    else if (facts->blas_threading == BLAS_OPENMP && facts->blas_limit > 0 && facts->blas_limit < width)
+        add(findings, false, "%d BLAS threads are wanted on a task, OMP_THREAD_LIMIT=%d holds them back: unset it",
+            width, facts->blas_limit);
+    else if (facts->blas_threading == BLAS_OPENMP && facts->blas_greatest == 1)
+        add(findings, false,
+            "%d BLAS threads are wanted on a task, under OMP_DYNAMIC=true there may be fewer: unset it", width);
     else if (facts->blas_greatest < width)
         add(findings, false,
             "%d BLAS threads are wanted on a task, this BLAS was built for %d (its MAX_THREADS): a narrower layout, or "
             "--layout %dx%d:1",
             width, facts->blas_greatest, facts->layout.ranks, facts->layout.threads);
-    else if (facts->blas_threading == BLAS_OPENMP && facts->blas_limit > 0 && facts->blas_limit < width)
-        add(findings, false, "%d BLAS threads are wanted on a task, OMP_THREAD_LIMIT=%d holds them back: unset it",
-            width, facts->blas_limit);
     else if (facts->blas_variable[0] && facts->blas_variable_threads < width)
         add(findings, true, "%s=%d is overruled: the layout gives BLAS %d threads on a task", facts->blas_variable,
             facts->blas_variable_threads, width);

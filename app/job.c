@@ -168,15 +168,15 @@ job_audit(struct job *job, struct sheaf_error *error)
     facts.layout_asked = job->options->layout != NULL;
     facts.blas_width = job->kernel->width_kind == SHEAF_WIDTH_BLAS ? job->layout.width : 1;
     audit_find(&facts, &job->findings);
-    if (!job->options->strict)
-        return SHEAF_OK;
+    bool strict = job->options->strict, impossible = facts.blas_width > facts.blas_greatest;
+    int reasons = strict ? audit_count_warnings(&job->findings) : impossible;
     // Of each node its leader's: the others find the same.
-    int64_t warnings = comm_sum(job->comm, job->place.local_rank == 0 ? audit_count_warnings(&job->findings) : 0);
-    if (warnings == 0)
+    if (comm_sum(job->comm, job->place.local_rank == 0 ? reasons : 0) == 0)
         return SHEAF_OK;
     summary_print_findings(job, stderr, stderr);
     return sheaf_fail(error, SHEAF_NO_RESOURCES,
-                      "--strict: not started, for what is said above; without it, Sheaf would only warn");
+                      strict ? "--strict: not started, for what is said above; without it, Sheaf would only warn"
+                             : "not started, for what is said above: BLAS cannot have that many threads");
 }
 
 // ---- what every rank makes ready ----

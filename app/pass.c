@@ -37,10 +37,10 @@ use_cores(void *argument, const int *cores, int count)
     struct sheaf_error ignored; // where cores cannot be had, the task is computed on the rank's own
     bool by_blas = job->kernel->width_kind == SHEAF_WIDTH_BLAS;
     if (count == 0 || team_bind_cores(job->team, cores, count, &ignored)) {
-        team_bind(job->team, job->place.local_rank, &job->layout, &ignored);
+        team_bind_own(job->team, &ignored);
         count = 1;
     }
-    return by_blas ? blas_set_threads(count) : count;
+    return by_blas && threads_set_blas(count, &ignored) ? 1 : count;
 }
 
 /** Where widths are chosen: what the node's ranks know of each other's cores. Collective over the node. */

@@ -332,6 +332,15 @@ team_bind_cores(struct team *team, const int *cores, int count, struct sheaf_err
     return status;
 }
 
+enum sheaf_status
+team_bind_own(struct team *team, struct sheaf_error *error)
+{
+    hwloc_bitmap_t cpus = hwloc_bitmap_dup(team->bound);
+    enum sheaf_status status = bind_process(team, cpus, error);
+    hwloc_bitmap_free(cpus);
+    return status;
+}
+
 bool
 team_node_cpus(const struct team *team, cpu_set_t *cpus)
 {

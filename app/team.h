@@ -48,6 +48,9 @@ enum sheaf_status team_bind(struct team *team, int local_rank, const struct layo
  */
 enum sheaf_status team_bind_cores(struct team *team, const int *cores, int count, struct sheaf_error *error);
 
+/** Bind every thread of this process to the rank's own cores again, as team_bind did; else as team_bind_cores. */
+enum sheaf_status team_bind_own(struct team *team, struct sheaf_error *error);
+
 /** The CPUs of all ranks of the node. @return false where they do not fit a cpu_set_t (more than 1024) */
 bool team_node_cpus(const struct team *team, cpu_set_t *cpus);
 

@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <ctype.h>
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,31 @@ config_greatest_threads(const char *config)
     const char *at = strstr(config, key);
     long threads = at ? strtol(at + sizeof key - 1, NULL, 10) : 0;
     return threads >= 1 && threads <= 65536 ? (int)threads : 1;
+}
+
+/* What a function of OpenMP without arguments returns; `otherwise` where OpenBLAS does not work with OpenMP. */
+static int
+ask_openmp(const char *name, int otherwise)
+{
+    int (*function)(void);
+    *(void **)&function = openblas_get_parallel() == OPENBLAS_OPENMP ? dlsym(RTLD_DEFAULT, name) : NULL;
+    return function ? function() : otherwise;
+}
+
+/*
+ * Threads that OpenMP surely gives a program (OMP_THREAD_LIMIT); under OMP_DYNAMIC one: it gives fewer on a busy machine.
+ * OpenBLAS would wait forever for more.
+ */
+static int
+openmp_limit(void)
+{
+    return ask_openmp("omp_get_dynamic", 0) ? 1 : ask_openmp("omp_get_thread_limit", INT_MAX);
+}
+
+static int
+least(int a, int b)
+{
+    return a < b ? a : b;
 }
 
 /* A build for many CPUs has a table of functions for each family, gotoblas_SKYLAKEX; one that it left out is missing, or 0. */
@@ -71,7 +97,10 @@ blas_describe(struct blas_library *library)
         library->threading = BLAS_SEQUENTIAL;
         break;
     }
-    library->greatest_threads = library->threading == BLAS_SEQUENTIAL ? 1 : config_greatest_threads(library->config);
+    if (library->threading == BLAS_SEQUENTIAL)
+        library->greatest_threads = 1;
+    else
+        library->greatest_threads = least(config_greatest_threads(library->config), openmp_limit());
     blas_advice(library->core, getenv("OPENBLAS_CORETYPE"), cpu_isa(), library_knows, library->advice,
                 sizeof library->advice);
 }
@@ -97,7 +126,7 @@ blas_set_threads(int threads)
 {
     if (threads >= 1) { /* below 1 the library would take the number it started with */
         pool = blas_get_pool();
-        openblas_set_num_threads(threads);
+        openblas_set_num_threads(least(threads, openmp_limit()));
     }
     return openblas_get_num_threads();
 }

@@ -16,7 +16,7 @@ struct blas_library {
     char core[64];    /**< the kernel family in use: "SkylakeX" */
     char config[256]; /**< the library's own description */
     enum blas_threading threading;
-    int greatest_threads; /**< what the build can use at all */
+    int greatest_threads; /**< what the build can use at all, and OpenMP gives it */
     char advice[192];     /**< one line that says how to get faster kernels on this CPU; "": these are the best known */
 };
 

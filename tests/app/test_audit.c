@@ -292,8 +292,11 @@ blas_that_is_held_back(void **state)
     facts.blas_limit = 1;
     expect_nothing(&facts); // only OpenMP reads it
     facts.blas_threading = BLAS_OPENMP;
+    facts.blas_greatest = 1; // thereby
     EXPECT(&facts, "OMP_THREAD_LIMIT=1 holds them back: unset it");
-    facts.blas_limit = 2;
+    facts.blas_limit = 0;
+    EXPECT(&facts, "under OMP_DYNAMIC=true there may be fewer: unset it");
+    facts.blas_limit = facts.blas_greatest = 2;
     expect_nothing(&facts);
 
     strcpy(facts.blas_variable, "OMP_NUM_THREADS");

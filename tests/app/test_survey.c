@@ -49,11 +49,13 @@ static const struct situation {
      .layout = "1x1",
      .bound = "0",
      .findings = {"the rank was started on one core of the 2 that the launcher has"}},
-    {"more ranks than cores",
+    {"more ranks than cores", two_cores, {"0-1"}, 3, 2, .cores = 2, .layout = "2x1", .bound = "0 1"},
+    {"more ranks than cores, and all asked",
      two_cores,
      {"0-1"},
      3,
      2,
+     .asked = {3, 1, 1},
      .cores = 2,
      .layout = "3x1",
      .bound = "shared",
@@ -83,6 +85,15 @@ static const struct situation {
      16,
      8,
      .cores = 8,
+     .layout = "8x1",
+     .bound = "0,8 1,9 2,10 3,11 4,12 5,13 6,14 7,15"},
+    {"a rank a hardware thread, and all asked",
+     two_sockets,
+     {"0-15"},
+     16,
+     8,
+     .asked = {16, 1, 1},
+     .cores = 8,
      .layout = "16x1",
      .bound = "shared",
      .findings = {"layout 16x1 wants 16 cores, there are 8 (16 hardware threads share them)"}},
@@ -92,10 +103,9 @@ static const struct situation {
      2,
      8,
      .cores = 1,
-     .layout = "2x1",
-     .bound = "shared",
-     .findings = {"layout 2x1 wants 2 cores, there is 1 (2 hardware threads share them)",
-                  "all 2 ranks were started on one core of the 8 that the launcher has"}},
+     .layout = "1x1",
+     .bound = "0",
+     .findings = {"all 2 ranks were started on one core of the 8 that the launcher has"}},
     {"mpirun --bind-to socket",
      two_sockets,
      {"0-3,8-11", "4-7,12-15"},
@@ -140,10 +150,9 @@ static const struct situation {
      4,
      8,
      .cores = 1,
-     .layout = "4x1",
-     .bound = "shared",
-     .findings = {"layout 4x1 wants 4 cores, there is 1 ",
-                  "all 4 ranks were started on one core of the 8 that the launcher has"}},
+     .layout = "1x1",
+     .bound = "5,13",
+     .findings = {"all 4 ranks were started on one core of the 8 that the launcher has"}},
     // ---- holes ----
     {"holes", two_sockets, {"0,2,5,8,13"}, 1, .cores = 3, .layout = "1x3", .bound = "0,2,5,8,13"},
     {"holes, a rank a core", two_sockets, {"0,2,5,8,13"}, 3, .cores = 3, .layout = "3x1", .bound = "0,8 2 5,13"},
@@ -204,6 +213,17 @@ static const struct situation {
      4,
      8,
      .quota = 2,
+     .cores = 2,
+     .layout = "2x1",
+     .bound = "shared",
+     .findings = {"+the cgroup's CPU quota is 2 of 8 cores: Sheaf uses 2"}},
+    {"quota, more asked",
+     two_sockets,
+     {"0-15"},
+     4,
+     8,
+     .quota = 2,
+     .asked = {4, 1, 1},
      .cores = 2,
      .layout = "4x1",
      .bound = "shared",
@@ -319,9 +339,13 @@ carry_on(struct start *start, struct layout asked)
                                        .tasks = 1 << 20,
                                        .nodes = 1,
                                        .wide = true,
-                                       .widest = 128};
-    assert_int_equal(layout_settle(&known, &layout, &error), SHEAF_OK);
+                                       .widest = 128,
+                                       .room = 1 << 20};
     facts->layout_asked = asked.ranks > 0;
+    if (facts->layout_asked)
+        assert_int_equal(layout_settle(&known, &layout, &error), SHEAF_OK);
+    else
+        assert_int_equal(layout_choose(&known, &layout), LAYOUT_FILLS);
     facts->blas_threading = BLAS_PTHREADS;
     facts->blas_greatest = 128;
     facts->blas_width = layout.width;

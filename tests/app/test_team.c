@@ -103,6 +103,10 @@ every_thread_follows(void **state)
     cpu_set_t both = bind_to((const int[]){1, 0}, 2);
     assert_true(CPU_EQUAL(&both, &all));
     bind_to((const int[]){0}, 1);
+    assert_int_equal(team_bind_own(team, &error), SHEAF_OK);
+    read_masks(&bound);
+    assert_true(CPU_EQUAL(&bound, &all));
+    bind_to((const int[]){0}, 1);
     bind_layout(2);
     read_masks(&bound);
     assert_true(CPU_EQUAL(&bound, &all));

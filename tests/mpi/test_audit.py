@@ -1,6 +1,7 @@
 """What the audit says of how it was started: by taskset and mpirun, under quotas, in a Slurm job, beside other programs."""
 import os
 import pathlib
+import platform
 import re
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from sheaf_test import NO_RESOURCES, SHEAF, SheafTest
 
 CPUS = sorted(os.sched_getaffinity(0))
 FIRST = ["taskset", "-c", str(CPUS[0])]
-BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
+BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC")
 
 
 def mpirun(ranks, *options):
@@ -87,16 +88,17 @@ class Starts(AuditTest):
                    warned=[f"layout 1x{self.cores + 1} wants {self.cores + 1} cores, there are {self.cores}.*"
                            f"--layout 1x{self.cores}$"])
         self.audit(FIRST, "--layout", "1x2:1", warned=["layout 1x2 wants 2 cores, there is 1 .of the machine's"])
-        self.audit(FIRST + mpirun(2, "--oversubscribe", "--bind-to", "none"),
-                   warned=["layout 2x1 wants 2 cores, there is 1 .of the machine's"])
+        two = FIRST + mpirun(2, "--oversubscribe", "--bind-to", "none")
+        self.audit(two, "--layout", "2x1", warned=["layout 2x1 wants 2 cores, there is 1 .of the machine's"])
+        self.audit(two)  # one of them is parked
+        self.assertEqual(self.layout, "1x1:1")
 
     def test_bound_by_the_launcher(self):
         self.audit(mpirun(1, "--bind-to", "core"),
                    warned=[f"the rank was started on one core of the {self.cores} that the launcher has: .*"
                            "mpirun --bind-to none"])
         self.audit(mpirun(2, "--bind-to", "none") + FIRST,
-                   warned=["wants 2 cores, there is 1",
-                           f"all 2 ranks were started on one core of the {self.cores} that the launcher has"])
+                   warned=[f"all 2 ranks were started on one core of the {self.cores} that the launcher has"])
 
     def test_bound_anew(self):
         """Ranks that are bound to a core each, and a layout of one rank with two: its BLAS has two threads, on two cores."""
@@ -237,7 +239,9 @@ class BlasThreads(Groups):
         outcome = self.launch([], "run", "gram", "random:9x9", "--count", 2, "-o", "out.h5", "--layout",
                               f"1x{greatest + 1}:{greatest + 1}")
         self.assertEqual(outcome.code, NO_RESOURCES, str(outcome))
-        self.assertRegex(outcome.err, f"BLAS uses {greatest} threads instead of {greatest + 1}")
+        self.assertRegex(outcome.err, f"{greatest + 1} BLAS threads are wanted on a task, this BLAS was built for {greatest} ")
+        self.assertRegex(outcome.err, "(?m)^sheaf: not started, for what is said above")
+        self.assertFalse(self.path("out.h5").exists())
 
     def test_more_than_the_system_makes(self):
         """OpenBLAS would wait forever for threads that it believes it has."""
@@ -246,6 +250,37 @@ class BlasThreads(Groups):
         self.assertEqual(outcome.code, NO_RESOURCES, str(outcome))
         self.assertRegex(outcome.err, r"BLAS has \d+ of the 16 threads .* pids\.max")
         self.assertFalse(self.path("out.h5").exists())
+
+
+class OtherBuilds(AuditTest):
+    """OpenBLAS without threads, and with those of OpenMP, where they are installed, or below OPENBLAS_BUILDS."""
+
+    def launch_with(self, build, *options, **variables):
+        library = pathlib.Path(os.environ.get("OPENBLAS_BUILDS", f"/usr/lib/{platform.machine()}-linux-gnu"))
+        library = library / f"openblas-{build}"
+        if not (library / "libopenblas.so.0").exists():
+            self.skipTest(f"no libopenblas0-{build}")
+        return self.launch([], "run", "gram", "random:300x300", "--count", 2, "-o", "out.h5", *options,
+                           environment={"LD_LIBRARY_PATH": str(library), **variables})
+
+    def expect_refused(self, outcome, reason):
+        self.assertEqual(outcome.code, NO_RESOURCES, str(outcome))
+        self.assertRegex(outcome.err, f"2 BLAS threads are wanted on a task, {reason}")
+        self.assertFalse(self.path("out.h5").exists())
+
+    def test_without_threads(self):
+        self.expect_refused(self.launch_with("serial", "--layout", "1x2:2"), "this BLAS has none: install a threaded one")
+        outcome = self.launch_with("serial")
+        self.assertEqual((outcome.code, outcome.complaints()), (0, []), str(outcome))
+
+    def test_openmp(self):
+        """It would wait forever for threads that OpenMP does not give it."""
+        wide = ("--layout", "1x2:2")
+        self.expect_refused(self.launch_with("openmp", *wide, OMP_THREAD_LIMIT="1"), "OMP_THREAD_LIMIT=1 holds them back")
+        self.expect_refused(self.launch_with("openmp", *wide, OMP_DYNAMIC="true"), "under OMP_DYNAMIC=true")
+        outcome = self.launch_with("openmp", *wide, OMP_NUM_THREADS="1")
+        self.assertEqual((outcome.code, outcome.complaints()), (0, []), str(outcome))
+        self.assertIn("OMP_NUM_THREADS=1 is overruled", outcome.out)
 
 
 class Cpusets(AuditTest):
