@@ -13,12 +13,12 @@ static const double growth_least = 1.5;
 static const double shrinking_least = 0.8;
 
 static enum sheaf_status
-add(int nodes, struct layout layout, struct cells *cells, struct sheaf_error *error)
+add(struct cell cell, struct cells *cells, struct sheaf_error *error)
 {
     if (cells->count == CELLS_MOST)
         return sheaf_fail(error, SHEAF_USAGE, "a sweep has up to %d cells; name the layouts with --layouts",
                           CELLS_MOST);
-    cells->all[cells->count++] = (struct cell){nodes, layout};
+    cells->all[cells->count++] = cell;
     return SHEAF_OK;
 }
 
@@ -26,11 +26,11 @@ add(int nodes, struct layout layout, struct cells *cells, struct sheaf_error *er
 static enum sheaf_status
 add_widths(const struct layout_facts *facts, int ranks, int threads, struct cells *cells, struct sheaf_error *error)
 {
-    enum sheaf_status status = add(facts->nodes, (struct layout){ranks, threads, 1}, cells, error);
+    struct cell cell = {.nodes = facts->nodes, .layout = {ranks, threads, 1}};
+    enum sheaf_status status = add(cell, cells, error);
     bool wide = threads > 1 && facts->wide && (facts->widest == 0 || threads <= facts->widest);
-    if (!status && wide)
-        status = add(facts->nodes, (struct layout){ranks, threads, threads}, cells, error);
-    return status;
+    cell.layout.width = threads;
+    return !status && wide ? add(cell, cells, error) : status;
 }
 
 /** Repeat what is listed for all nodes on fewer. */
@@ -40,8 +40,11 @@ add_node_counts(int nodes, struct cells *cells, struct sheaf_error *error)
     enum sheaf_status status = SHEAF_OK;
     int layouts = cells->count;
     for (int n = 1; n < nodes; n++)
-        for (int i = 0; i < layouts && !status; i++)
-            status = add(n, cells->all[i].layout, cells, error);
+        for (int i = 0; i < layouts && !status; i++) {
+            struct cell cell = cells->all[i];
+            cell.nodes = n;
+            status = add(cell, cells, error);
+        }
     return status;
 }
 
@@ -56,6 +59,9 @@ cells_list(const struct cells_facts *facts, struct cells *cells, struct sheaf_er
             status = add_widths(node, ranks, node->cores / ranks, cells, error);
     if (!status && facts->oversubscribe)
         status = add_widths(node, node->present, node->present > 1 ? node->cores : 2 * node->cores, cells, error);
+    bool chooses = node->wide && facts->automatic.ranks * facts->automatic.threads > 1;
+    if (!status && chooses)
+        status = add((struct cell){node->nodes, facts->automatic, true}, cells, error);
     if (!status && facts->each_node_count)
         status = add_node_counts(node->nodes, cells, error);
     return status;
@@ -73,31 +79,42 @@ fail_entry(const char *text, struct sheaf_error *error)
 }
 
 static bool
-is_same(const struct layout *a, const struct layout *b)
+is_same(const struct cell *a, const struct cell *b)
 {
-    return a->ranks == b->ranks && a->threads == b->threads && a->width == b->width;
+    return a->automatic == b->automatic && a->layout.ranks == b->layout.ranks &&
+           a->layout.threads == b->layout.threads && a->layout.width == b->layout.width;
+}
+
+/** A layout by its text, as for --layout, but of a width that the kernel can use. */
+static enum sheaf_status
+parse_layout(const char *text, const struct layout_facts *facts, struct layout *layout, struct sheaf_error *error)
+{
+    if (layout_parse(text, layout, error))
+        return fail_entry(error->text, error);
+    int asked = layout->width;
+    if (layout_settle(facts, layout, error))
+        return fail_entry(error->text, error);
+    if (asked > layout->width)
+        return sheaf_fail(error, SHEAF_USAGE, "--layouts: %s: this kernel computes a task on one core; write %dx%d:1",
+                          text, layout->ranks, layout->threads);
+    if (facts->widest > 0 && layout->width > facts->widest)
+        return sheaf_fail(error, SHEAF_USAGE, "--layouts: %s: this BLAS has up to %d threads for a task", text,
+                          facts->widest);
+    return SHEAF_OK;
 }
 
 static enum sheaf_status
 parse_entry(const char *text, const struct cells_facts *facts, struct cells *cells, struct sheaf_error *error)
 {
-    struct layout layout;
-    if (layout_parse(text, &layout, error))
-        return fail_entry(error->text, error);
-    int asked = layout.width;
-    if (layout_settle(&facts->layout, &layout, error))
-        return fail_entry(error->text, error);
-    int widest = facts->layout.widest;
-    if (asked > layout.width)
-        return sheaf_fail(error, SHEAF_USAGE, "--layouts: %s: this kernel computes a task on one core; write %dx%d:1",
-                          text, layout.ranks, layout.threads);
-    if (widest > 0 && layout.width > widest)
-        return sheaf_fail(error, SHEAF_USAGE, "--layouts: %s: this BLAS has up to %d threads for a task", text, widest);
-    for (int i = 0; i < cells->count; i++)
-        if (is_same(&cells->all[i].layout, &layout))
-            return sheaf_fail(error, SHEAF_USAGE, "--layouts: %s: %dx%d:%d is in the list twice", text, layout.ranks,
-                              layout.threads, layout.width);
-    return add(facts->layout.nodes, layout, cells, error);
+    char twice[CELLS_TEXT];
+    struct cell cell = {
+        .nodes = facts->layout.nodes, .layout = facts->automatic, .automatic = strcmp(text, "auto") == 0};
+    enum sheaf_status status = cell.automatic ? SHEAF_OK : parse_layout(text, &facts->layout, &cell.layout, error);
+    for (int i = 0; i < cells->count && !status; i++)
+        if (is_same(&cells->all[i], &cell))
+            status = sheaf_fail(error, SHEAF_USAGE, "--layouts: %s: %s is in the list twice", text,
+                                cells_format(&cell, twice));
+    return status ? status : add(cell, cells, error);
 }
 
 enum sheaf_status
@@ -122,6 +139,17 @@ cells_at(int count, int round, int place)
 {
     int forward = round % 2 ? count - 1 - place : place;
     return (forward + round / 2) % count;
+}
+
+char *
+cells_format(const struct cell *cell, char text[CELLS_TEXT])
+{
+    const struct layout *layout = &cell->layout;
+    if (cell->automatic)
+        snprintf(text, CELLS_TEXT, "auto");
+    else
+        snprintf(text, CELLS_TEXT, "%dx%d:%d", layout->ranks, layout->threads, layout->width);
+    return text;
 }
 
 double

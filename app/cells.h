@@ -14,13 +14,18 @@ enum { CELLS_MOST = 256 };
 struct cell {
     int nodes;
     struct layout layout;
+    bool
+        automatic; /**< what --layout auto takes, which lends cores near the end: `layout` is only what it starts with */
 };
+
+enum { CELLS_TEXT = 40 };
 
 /** What cells are made from. */
 struct cells_facts {
     struct layout_facts layout; /**< of the nodes with the fewest ranks and cores */
     bool oversubscribe;         /**< also layouts with more threads than cores */
     bool each_node_count;       /**< each layout on 1 node, on 2, ..., on all */
+    struct layout automatic;    /**< what --layout auto starts with */
 };
 
 struct cells {
@@ -32,13 +37,13 @@ struct cells {
  * All layouts that use the node's cores: R ranks of cores / R threads, for each R up to the ranks present that divides the
  * cores, and for all ranks present where they do not (some cores are idle then). Where T > 1, threads that work on tasks, and
  * where the kernel can, all of them on one task. With more threads than cores: as many per rank as the node has cores, or
- * for a single rank twice as many.
+ * for a single rank twice as many. And --layout auto, where it has anything to choose.
  * @return SHEAF_USAGE for more than CELLS_MOST
  */
 enum sheaf_status cells_list(const struct cells_facts *facts, struct cells *cells, struct sheaf_error *error);
 
 /**
- * The layouts of a list, "1x4:1,1x4:4,2x2"; what is not given is filled in as for --layout.
+ * The layouts of a list, "1x4:1,1x4:4,2x2,auto"; what is not given is filled in as for --layout.
  * @return SHEAF_USAGE: an entry is none, is given twice, wants more ranks than are present or a width that the kernel cannot use
  */
 enum sheaf_status cells_parse(const char *list, const struct cells_facts *facts, struct cells *cells,
@@ -49,6 +54,9 @@ enum sheaf_status cells_parse(const char *list, const struct cells_facts *facts,
  * backwards: what slows the machine down for a while, or ever more, harms no cell more than others.
  */
 int cells_at(int count, int round, int place);
+
+/** "4x2:1", or "auto". @return text */
+char *cells_format(const struct cell *cell, char text[CELLS_TEXT]);
 
 /** Threads of a layout for each core of the node; above 1 it has more threads than cores. */
 double cells_threads_per_core(const struct cell *cell, int cores);

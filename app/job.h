@@ -67,10 +67,10 @@ enum sheaf_status job_run(const struct job_command *command, const struct option
 
 /**
  * What job_run does first, for commands that do something else then: look at the node, settle map and plan. Collective.
- * @param[out] job  job_end frees it, also after a failure
+ * @param[out] out  job_end frees it, also after a failure
  */
 enum sheaf_status job_begin(const struct job_command *command, const struct options *options, struct comm *comm,
-                            struct job **job, struct sheaf_error *error);
+                            struct job **out, struct sheaf_error *error);
 
 /** Settle how many bytes this node's ranks may use together: node_memory. Collective. */
 enum sheaf_status job_settle_memory(struct job *job, struct sheaf_error *error);
@@ -99,6 +99,7 @@ struct job {
     struct layout layout;
     enum layout_reason reason;            /**< for this layout, on this node */
     struct cores *cores;                  /**< of the node, where widths are chosen; NULL */
+    void *cores_memory;                   /**< for these; NULL: not needed yet */
     int64_t node_memory;                  /**< bytes that this node's ranks may use together */
     struct set *sets[SHEAF_OPERANDS_MAX]; /**< root: members of its sets, before they are shared */
     struct source *sources[SHEAF_OPERANDS_MAX];

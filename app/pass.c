@@ -43,7 +43,10 @@ use_cores(void *argument, const int *cores, int count)
     return by_blas && threads_set_blas(count, &ignored) ? 1 : count;
 }
 
-/** Where widths are chosen: what the node's ranks know of each other's cores. Collective over the node. */
+/**
+ * Where widths are chosen: what the node's ranks know of each other's cores. Later passes use the first one's memory again: the layout
+ * that widths are chosen in is always the same. Collective over the node.
+ */
 static enum sheaf_status
 make_cores(struct job *job, struct sheaf_error *error)
 {
@@ -52,11 +55,14 @@ make_cores(struct job *job, struct sheaf_error *error)
     if (job->reason == LAYOUT_ASKED || layout->width > 1 || job->kernel->width_kind == SHEAF_WIDTH_ONE ||
         job->options->reproducible || layout->ranks * layout->threads == 1)
         return SHEAF_OK;
-    void *memory;
+    void *memory = job->cores_memory;
     size_t bytes = cores_bytes(layout->ranks, layout->threads, job->plan->class_count);
-    enum sheaf_status status = comm_share(job->comm, bytes, &memory, error);
-    if (status)
-        return status;
+    if (!memory) {
+        enum sheaf_status status = comm_share(job->comm, bytes, &memory, error);
+        if (status)
+            return status;
+    }
+    job->cores_memory = memory;
     if (job->place.local_rank == 0)
         cores_init(memory, layout->ranks, layout->threads, job->plan->class_count, pass_widest(job));
     comm_barrier_node(job->comm);

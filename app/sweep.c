@@ -70,19 +70,28 @@ struct node_size {
     int32_t present, cores;
 };
 
+/** What layouts are chosen from on this node. */
+static struct layout_facts
+find_facts(const struct job *job)
+{
+    return (struct layout_facts){.present = job->place.local_size,
+                                 .cores = team_cores(job->team),
+                                 .tasks = plan_tasks_left(job->plan),
+                                 .nodes = job->place.node_count,
+                                 .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE,
+                                 .widest = pass_widest(job),
+                                 .room = job->node_memory / engine_worker_bytes(job->plan)};
+}
+
 static enum sheaf_status
 list_cells(struct sweep *sweep, const struct node_size *sizes, struct sheaf_error *error)
 {
     const struct job *job = sweep->job;
-    struct cells_facts facts = {.layout = {.present = sizes[0].present,
-                                           .cores = sizes[0].cores,
-                                           .tasks = job->plan->tasks,
-                                           .nodes = job->place.node_count,
-                                           .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE,
-                                           .widest = pass_widest(job)},
+    struct cells_facts facts = {.layout = find_facts(job),
                                 .oversubscribe = job->options->oversubscribe,
                                 .each_node_count = job->options->each_node_count};
-    for (int i = 1; i < job->place.size; i++) {
+    layout_choose(&facts.layout, &facts.automatic);
+    for (int i = 0; i < job->place.size; i++) {
         facts.layout.present = sizes[i].present < facts.layout.present ? sizes[i].present : facts.layout.present;
         facts.layout.cores = sizes[i].cores < facts.layout.cores ? sizes[i].cores : facts.layout.cores;
     }
@@ -147,7 +156,9 @@ identify(const struct sweep *sweep, char *text)
     add_line(text, "seconds %lld\nscratch %s\nlayouts", (long long)sweep->seconds, scratch_path(options));
     for (int i = 0; i < sweep->data.cells.count; i++) {
         const struct cell *cell = &sweep->data.cells.all[i];
-        add_line(text, " %dx%dx%d:%d", cell->nodes, cell->layout.ranks, cell->layout.threads, cell->layout.width);
+        char layout[CELLS_TEXT];
+        add_line(text, cell->nodes < sweep->data.nodes ? " %s on %d nodes" : " %s", cells_format(cell, layout),
+                 cell->nodes);
     }
     add_line(text, "\n");
 }
@@ -277,9 +288,14 @@ run_pass(struct sweep *sweep, int cell, double *seconds, int64_t *memory, struct
 {
     struct job *job = sweep->job;
     const struct cell *about = &sweep->data.cells.all[cell];
+    struct layout_facts facts = find_facts(job);
+    facts.nodes = about->nodes;
     job->layout = about->layout;
+    job->reason = LAYOUT_ASKED;
     if (job->place.node >= about->nodes)
         job->layout.ranks = 0; // all of this node is parked
+    else if (about->automatic)
+        job->reason = layout_choose(&facts, &job->layout);
     node_reset_peak_memory();
     enum sheaf_status status = pass_open(job, error);
     if (!status)
@@ -310,14 +326,15 @@ warm_up(struct sweep *sweep, struct sheaf_error *error)
     for (int i = 0; i < sweep->data.cells.count && !status; i++) {
         double seconds;
         int64_t memory;
+        char layout[CELLS_TEXT];
         if (!sweep->lacks_memory[i])
             status = run_pass(sweep, i, &seconds, &memory, error);
         if (status == SHEAF_NO_RESOURCES) {
             sweep->lacks_memory[i] = true;
             status = SHEAF_OK;
             if (is_root(sweep))
-                fprintf(stderr, "sheaf: %dx%d:%d is not measured: %s\n", sweep->data.cells.all[i].layout.ranks,
-                        sweep->data.cells.all[i].layout.threads, sweep->data.cells.all[i].layout.width, error->text);
+                fprintf(stderr, "sheaf: %s is not measured: %s\n", cells_format(&sweep->data.cells.all[i], layout),
+                        error->text);
         }
         left += !sweep->lacks_memory[i];
     }
@@ -527,13 +544,22 @@ perform(struct sweep *sweep, struct sheaf_error *error)
     return status ? status : measure(sweep, error);
 }
 
+/** A signal has ended the pass that was under way. What was measured before is in the file. */
+static enum sheaf_status
+tell_interruption(const struct sweep *sweep, struct sheaf_error *error)
+{
+    const char *path = sweep->job->options->output;
+    return path ? sheaf_fail(error, SHEAF_INTERRUPTED, "interrupted: the same command goes on with what %s holds", path)
+                : sheaf_fail(error, SHEAF_INTERRUPTED, "interrupted; with -o SWEEP.h5 the same command would go on");
+}
+
 static enum sheaf_status
 sweep_all(struct sweep *sweep, struct sheaf_error *error)
 {
     struct job *job = sweep->job;
-    enum sheaf_status status = settle_cells(sweep, error);
+    enum sheaf_status status = job_settle_memory(job, error);
     if (!status)
-        status = job_settle_memory(job, error);
+        status = settle_cells(sweep, error);
     if (!status)
         status = job_audit(job, error);
     if (!status)
@@ -544,7 +570,24 @@ sweep_all(struct sweep *sweep, struct sheaf_error *error)
     comm_broadcast(job->comm, &sweep->data, sizeof sweep->data);
     if (sweep->phase != STORE_SWEEP_COMPLETE)
         status = perform(sweep, error);
+    if (status == SHEAF_INTERRUPTED)
+        return tell_interruption(sweep, error);
     return status ? status : comm_agree(job->comm, is_root(sweep) ? report(sweep, error) : SHEAF_OK, error);
+}
+
+static void
+end(struct sweep *sweep)
+{
+    bool abandoned = sweep->job && sweep->job->abandoned; // threads that were left use the sample
+    if (sweep->whole && !abandoned)
+        sweep->job->plan = sweep->whole;
+    if (sweep->job)
+        job_end(sweep->job);
+    store_sweep_close(sweep->file, NULL);
+    if (abandoned)
+        return;
+    free(sweep->rest);
+    free(sweep);
 }
 
 enum sheaf_status
@@ -562,13 +605,8 @@ sweep_command(const struct options *options, struct comm *comm, struct sheaf_err
         sweep->job->quiet = true;
         sweep->seconds = options->seconds ? options->seconds : SECONDS_DEFAULT;
         status = sweep_all(sweep, error);
-        sweep->job->plan = sweep->whole;
     }
-    if (sweep->job)
-        job_end(sweep->job);
-    store_sweep_close(sweep->file, NULL);
-    free(sweep->rest);
-    free(sweep);
+    end(sweep);
     return status;
 }
 

@@ -14,8 +14,8 @@ sweep_file_write_cells(struct store_sweep *file, const struct sweep_data *data, 
         static const enum store_sweep_column columns[] = {STORE_SWEEP_NODES, STORE_SWEEP_RANKS, STORE_SWEEP_THREADS,
                                                           STORE_SWEEP_WIDTH};
         const double threads = cells_threads_per_core(cell, data->cores);
-        char text[STORE_SWEEP_LAYOUT_BYTES] = "";
-        snprintf(text, sizeof text, "%dx%d:%d", layout->ranks, layout->threads, layout->width);
+        char text[CELLS_TEXT] = ""; // longer than the column, whose rest it fills with zeros
+        cells_format(cell, text);
         status = store_sweep_write(file, STORE_SWEEP_LAYOUT, i, 1, text, error);
         for (int k = 0; k < 4 && !status; k++)
             status = store_sweep_write(file, columns[k], i, 1, &numbers[k], error);
@@ -100,6 +100,7 @@ read_cells(const struct store_sweep *file, struct sweep_data *data, struct sheaf
                                                           STORE_SWEEP_WIDTH};
         int64_t numbers[4] = {0};
         double threads_per_core = 0;
+        char text[STORE_SWEEP_LAYOUT_BYTES] = "";
         for (int k = 0; k < 4 && !status; k++)
             status = store_sweep_read(file, columns[k], i, 1, &numbers[k], error);
         for (int k = 0; k < 4 && !status; k++)
@@ -107,8 +108,11 @@ read_cells(const struct store_sweep *file, struct sweep_data *data, struct sheaf
                 status = sheaf_fail(error, SHEAF_BAD_DATA, "the file of the sweep is damaged: cell %d is no layout", i);
         if (!status)
             status = store_sweep_read(file, STORE_SWEEP_THREADS_PER_CORE, i, 1, &threads_per_core, error);
+        if (!status)
+            status = store_sweep_read(file, STORE_SWEEP_LAYOUT, i, 1, text, error);
         struct cell *cell = &data->cells.all[i];
-        *cell = (struct cell){(int)numbers[0], {(int)numbers[1], (int)numbers[2], (int)numbers[3]}};
+        *cell = (struct cell){(int)numbers[0], {(int)numbers[1], (int)numbers[2], (int)numbers[3]}, false};
+        cell->automatic = strncmp(text, "auto", sizeof text) == 0;
         data->nodes = cell->nodes > data->nodes ? cell->nodes : data->nodes;
         double cores = (double)cell->layout.ranks * cell->layout.threads / threads_per_core;
         data->cores = cores >= 1 && cores <= INT32_MAX ? (int)(cores + 0.5) : 1;

@@ -13,15 +13,16 @@ format_layout(const struct sweep_data *data, int cell, char text[LAYOUT_TEXT])
     const struct cell *about = &data->cells.all[cell];
     int used =
         data->nodes > 1 ? snprintf(text, LAYOUT_TEXT, "%d node%s, ", about->nodes, about->nodes == 1 ? "" : "s") : 0;
-    snprintf(text + used, (size_t)(LAYOUT_TEXT - used), "%dx%d:%d", about->layout.ranks, about->layout.threads,
-             about->layout.width);
+    char layout[CELLS_TEXT];
+    snprintf(text + used, (size_t)(LAYOUT_TEXT - used), "%s", cells_format(about, layout));
     return text;
 }
 
 static const char *
-threads_work_on(const struct layout *layout)
+threads_work_on(const struct cell *cell)
 {
-    return layout->threads == 1 ? "-" : layout->width > 1 ? "one task" : "tasks";
+    const struct layout *layout = &cell->layout;
+    return cell->automatic ? "what ends sooner" : layout->threads == 1 ? "-" : layout->width > 1 ? "one task" : "tasks";
 }
 
 static const char *
@@ -48,7 +49,7 @@ print_row(const struct sweep_report *report, int cell, const struct sweep_row *r
     const struct sweep_data *data = report->data;
     const struct cell *about = &data->cells.all[cell];
     char layout[LAYOUT_TEXT], rate[32], spread[32], flops[32] = "-", bare[32] = "-", memory[32];
-    fprintf(stream, "%-16s %-16s", format_layout(data, cell, layout), threads_work_on(&about->layout));
+    fprintf(stream, "%-16s %-16s", format_layout(data, cell, layout), threads_work_on(about));
     if (row->repeats == 0) {
         fprintf(stream, " not measured\n");
         return;
@@ -106,7 +107,8 @@ print_use(const struct sweep_report *report, const struct cell *cell, FILE *stre
         if (layout->threads > 1)
             fprintf(stream, "--bind-to none ");
     }
-    fprintf(stream, "%s --layout %dx%d:%d -o OUT.h5\n", report->command, layout->ranks, layout->threads, layout->width);
+    char text[CELLS_TEXT];
+    fprintf(stream, "%s --layout %s -o OUT.h5\n", report->command, cells_format(cell, text));
     fprintf(stream, "or :  #SBATCH --nodes=%d --ntasks-per-node=%d --cpus-per-task=%d\n", cell->nodes, layout->ranks,
             layout->threads);
 }
@@ -167,14 +169,14 @@ write_csv(const struct sweep_report *report, FILE *file)
     struct field fields[FIELDS_MOST];
     sweep_table_fill(data, rows);
     for (int i = 0; i < data->cells.count; i++) {
-        const struct layout *layout = &data->cells.all[i].layout;
+        char layout[CELLS_TEXT];
         int count = list_fields(data, i, &rows[i], fields);
         if (i == 0) {
             fprintf(file, "layout,verdict");
             for (int k = 0; k < count; k++)
                 fprintf(file, ",%s", fields[k].name);
         }
-        fprintf(file, "\n%dx%d:%d,%s", layout->ranks, layout->threads, layout->width, verdict_name(rows[i].verdict));
+        fprintf(file, "\n%s,%s", cells_format(&data->cells.all[i], layout), verdict_name(rows[i].verdict));
         for (int k = 0; k < count; k++)
             fprintf(file, ",%.17g", fields[k].value);
     }
@@ -196,10 +198,10 @@ write_json_text(const char *text, FILE *file)
 static void
 write_json_cell(const struct sweep_data *data, int cell, const struct sweep_row *row, FILE *file)
 {
-    const struct layout *layout = &data->cells.all[cell].layout;
+    char layout[CELLS_TEXT];
     struct field fields[FIELDS_MOST];
     int count = list_fields(data, cell, row, fields);
-    fprintf(file, "    {\"layout\": \"%dx%d:%d\", \"verdict\": \"%s\"", layout->ranks, layout->threads, layout->width,
+    fprintf(file, "    {\"layout\": \"%s\", \"verdict\": \"%s\"", cells_format(&data->cells.all[cell], layout),
             verdict_name(row->verdict));
     for (int k = 0; k < count; k++)
         fprintf(file, ", \"%s\": %.17g", fields[k].name, fields[k].value);

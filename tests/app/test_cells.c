@@ -8,7 +8,8 @@ static struct cells_facts
 facts(int present, int cores)
 {
     return (struct cells_facts){
-        .layout = {.present = present, .cores = cores, .tasks = 1000, .nodes = 1, .wide = true, .widest = 64}};
+        .layout = {.present = present, .cores = cores, .tasks = 1000, .nodes = 1, .wide = true, .widest = 64},
+        .automatic = {present, cores / present > 0 ? cores / present : 1, 1}};
 }
 
 /* "1x4:1 1x4:4 2@2x2:1": with the number of nodes where it is not 1. */
@@ -21,8 +22,9 @@ expect_cells(const char *expected)
         char nodes[16] = "";
         if (cell->nodes != 1)
             snprintf(nodes, sizeof nodes, "%d@", cell->nodes);
-        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s%dx%d:%d", i ? " " : "", nodes,
-                 cell->layout.ranks, cell->layout.threads, cell->layout.width);
+        char text[CELLS_TEXT];
+        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s%s", i ? " " : "", nodes,
+                 cells_format(cell, text));
     }
     assert_string_equal(found, expected);
 }
@@ -39,16 +41,17 @@ all_layouts_that_use_the_cores_are_listed(void **state)
 {
     (void)state;
     expect_list(facts(1, 1), "1x1:1");
-    expect_list(facts(1, 2), "1x2:1 1x2:2");
-    expect_list(facts(2, 2), "1x2:1 1x2:2 2x1:1");
-    expect_list(facts(8, 8), "1x8:1 1x8:8 2x4:1 2x4:4 4x2:1 4x2:2 8x1:1");
-    expect_list(facts(3, 8), "1x8:1 1x8:8 2x4:1 2x4:4 3x2:1 3x2:2");
-    expect_list(facts(5, 2), "1x2:1 1x2:2 2x1:1"); // more ranks than cores: the others are parked
+    expect_list(facts(1, 2), "1x2:1 1x2:2 auto");
+    assert_true(cells.all[2].automatic && cells.all[2].layout.threads == 2 && !cells.all[1].automatic);
+    expect_list(facts(2, 2), "1x2:1 1x2:2 2x1:1 auto");
+    expect_list(facts(8, 8), "1x8:1 1x8:8 2x4:1 2x4:4 4x2:1 4x2:2 8x1:1 auto");
+    expect_list(facts(3, 8), "1x8:1 1x8:8 2x4:1 2x4:4 3x2:1 3x2:2 auto");
+    expect_list(facts(5, 2), "1x2:1 1x2:2 2x1:1 auto"); // more ranks than cores: the others are parked
     struct cells_facts narrow = facts(4, 4);
     narrow.layout.wide = false;
-    expect_list(narrow, "1x4:1 2x2:1 4x1:1");
+    expect_list(narrow, "1x4:1 2x2:1 4x1:1"); // there is nothing to choose
     struct cells_facts few = facts(2, 128);
-    expect_list(few, "1x128:1 2x64:1 2x64:64"); // BLAS has no more than 64 threads
+    expect_list(few, "1x128:1 2x64:1 2x64:64 auto"); // BLAS has no more than 64 threads
 }
 
 static void
@@ -57,9 +60,9 @@ oversubscribed_layouts_are_listed_where_they_are_wanted(void **state)
     (void)state;
     struct cells_facts one = facts(1, 2), several = facts(4, 4);
     one.oversubscribe = several.oversubscribe = true;
-    expect_list(one, "1x2:1 1x2:2 1x4:1 1x4:4");
+    expect_list(one, "1x2:1 1x2:2 1x4:1 1x4:4 auto");
     assert_true(cells_threads_per_core(&cells.all[0], 2) == 1 && cells_threads_per_core(&cells.all[3], 2) == 2);
-    expect_list(several, "1x4:1 1x4:4 2x2:1 2x2:2 4x1:1 4x4:1 4x4:4");
+    expect_list(several, "1x4:1 1x4:4 2x2:1 2x2:2 4x1:1 4x4:1 4x4:4 auto");
     assert_true(cells_threads_per_core(&cells.all[6], 4) == 4);
 }
 
@@ -69,9 +72,9 @@ every_number_of_nodes_is_listed_where_it_is_wanted(void **state)
     (void)state;
     struct cells_facts from = facts(1, 2);
     from.layout.nodes = 3;
-    expect_list(from, "3@1x2:1 3@1x2:2");
+    expect_list(from, "3@1x2:1 3@1x2:2 3@auto");
     from.each_node_count = true;
-    expect_list(from, "3@1x2:1 3@1x2:2 1x2:1 1x2:2 2@1x2:1 2@1x2:2");
+    expect_list(from, "3@1x2:1 3@1x2:2 3@auto 1x2:1 1x2:2 auto 2@1x2:1 2@1x2:2 2@auto");
     test_ok(cells_parse("1x1", &from, &cells, &error), &error);
     expect_cells("3@1x1:1 1x1:1 2@1x1:1");
     from.layout.nodes = 200;
@@ -85,7 +88,9 @@ lists_of_layouts_are_parsed(void **state)
     struct cells_facts from = facts(4, 4);
     test_ok(cells_parse("1x4:1,1x4:4,2x2,4x1", &from, &cells, &error), &error);
     expect_cells("1x4:1 1x4:4 2x2:1 4x1:1");
-    from.layout.tasks = 2; // fewer tasks than cores
+    test_ok(cells_parse("auto,4x1:1", &from, &cells, &error), &error);
+    expect_cells("auto 4x1:1"); // though auto starts with 4x1:1 too
+    from.layout.tasks = 2;      // fewer tasks than cores
     test_ok(cells_parse("2x2", &from, &cells, &error), &error);
     expect_cells("2x2:2");
 }
@@ -102,6 +107,7 @@ lists_that_are_wrong_are_refused(void **state)
         {"2x2:3", "--layouts: 2x2:3: W is 1"},
         {"4x1,8x1", "--layouts: 8x1: wants 8 ranks per node, 4 present"},
         {"1x4:1,2x2:2,1x4", "--layouts: 1x4: 1x4:1 is in the list twice"},
+        {"auto,4x1,auto", "--layouts: auto: auto is in the list twice"},
         {"1x128:128", "--layouts: 1x128:128: this BLAS has up to 64"},
     };
     (void)state;

@@ -88,10 +88,11 @@ class Tables(SweepTest):
         cores = int(re.search(r"of ([0-9]+) cores", columns["identity"].tobytes().decode())[1])
         for i, layout in enumerate(layouts):
             ranks, threads, width = (int(columns[key][i]) for key in ("ranks", "threads", "width"))
-            self.assertEqual(layout, f"{ranks}x{threads}:{width}")
+            self.assertIn(layout, (f"{ranks}x{threads}:{width}", "auto"))
             self.assertLessEqual(ranks, RANKS)
             self.assertLessEqual(ranks * threads, cores)
             self.assertEqual(columns["threads_per_core"][i], ranks * threads / cores)
+        self.assertIn("auto", layouts)
         self.assertIn(f"1x{cores}:{cores}", layouts)
         self.assertIn(f"1x{cores}:1", layouts)
 
@@ -111,7 +112,7 @@ class Tables(SweepTest):
                 self.assertEqual((float(row[key]), cell[key]), (columns[key][i], columns[key][i]), key)
 
         # For people: all cells, fastest first, and the best one's line, which works as it stands.
-        shown = [line.split()[0] for line in outcome.out.splitlines() if re.match(r"\d+x\d+:\d+ ", line)]
+        shown = [line.split()[0] for line in outcome.out.splitlines() if re.match(r"(\d+x\d+:\d+|auto) ", line)]
         self.assertEqual(shown, [layouts[i] for i in np.argsort(-columns["tasks_per_second"], kind="stable")])
         use = re.search(r"^use:  (?:mpirun -n (\d+) )?(?:--bind-to none )?sheaf (.*)$", outcome.out, re.MULTILINE)
         self.assertIn(f" --layout {layouts[best]} ", use[2])
