@@ -32,14 +32,16 @@ verdict_name(enum sweep_verdict verdict)
     return names[verdict];
 }
 
-/** A rate of three digits without a unit: "50.2", "1.23 k". */
+/** A rate of three digits without a unit: "0.502", "50.2", "1.23 k". */
 static char *
 format_rate(double value, char text[32])
 {
+    if (value < 999.5) {
+        snprintf(text, 32, "%.*f", value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : 3, value);
+        return text;
+    }
     summary_format_quantity(value, "", text);
-    size_t length = strlen(text);
-    if (length > 0 && text[length - 1] == ' ')
-        text[length - 1] = '\0';
+    text[strcspn(text, " ") + 2] = '\0'; // the space behind the prefix, where a unit would be
     return text;
 }
 
@@ -87,10 +89,11 @@ print_basis(const struct sweep_report *report, int repeats, FILE *stream)
     if (data->sample_failed > 0)
         fprintf(stream, "%lld tasks of the sample fail, in every layout\n", (long long)data->sample_failed);
     if (repeats < CELLS_ROUNDS_LEAST)
-        fprintf(stream,
-                "only %d round%s fitted into the time: +- is all that was seen, and fewer than %d rounds cannot tell "
-                "layouts apart; give more --seconds\n",
-                repeats, repeats == 1 ? "" : "s", CELLS_ROUNDS_LEAST);
+        fprintf(
+            stream,
+            "only %d round%s: +- is all that was seen, and fewer than %d rounds cannot tell layouts apart; give more "
+            "--seconds\n",
+            repeats, repeats == 1 ? "" : "s", CELLS_ROUNDS_LEAST);
 }
 
 /** The lines that use a layout. */

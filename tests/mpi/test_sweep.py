@@ -17,6 +17,7 @@ from sheaf_test import BAD_DATA, NO_INPUT, NO_OUTPUT, RANKS, USAGE, SheafTest, r
 
 WARMING, MEASURING, COMPLETE = 0, 1, 2
 UNMEASURED, BEST, ALIKE, WORSE = 0, 1, 2, 3
+INTERRUPTED = 75
 VERDICTS = ["not measured", "best", "alike", "worse"]
 FORMAT = ["format", "identity", "command", "layout", "nodes", "ranks", "threads", "width", "threads_per_core", "phase",
           "rounds", "sample_chunks", "sample_tasks", "sample_flops", "sample_failed", "seconds", "memory", "bare_seconds",
@@ -202,7 +203,10 @@ class Interrupted(SweepTest):
             self.assertLess(time.monotonic(), end, "the sweep makes no file")
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        self.finish(process)
+        outcome = self.finish(process)
+        if not LAUNCHED:  # mpirun hides it
+            self.assertEqual(outcome.code, INTERRUPTED, str(outcome))
+            self.assertIn("the same command goes on with what sweep.h5 holds", outcome.complaints()[-1])
         self.assertEqual(self.columns()["phase"][0], WARMING)
         # Nothing was measured: another sweep may have the file.
         self.sweep("matmul", "random:9x9", "random:9x9", "--count", 20, "--seconds", 20, "-o", "sweep.h5", "--layouts", "1x1")
