@@ -1,4 +1,6 @@
 #include "choices.h"
+#include "forecast.h"
+#include "pass.h"
 #include "summary.h"
 #include "tune.h"
 
@@ -52,10 +54,29 @@ print_choice(const struct job *job, const struct plan_class *class, FILE *stream
         fprintf(stream, ": on 1 core each, more would be no faster\n");
 }
 
+/** What --reproducible costs. */
+static void
+print_cost(const struct job *job, FILE *stream)
+{
+    const struct layout *layout = &job->layout;
+    struct forecast forecast;
+    if (job->kernel->width_kind == SHEAF_WIDTH_ONE || plan_tasks_left(job->plan) == 0 ||
+        !forecast_run(job->plan, job->place.node_count, layout->ranks, layout->threads, pass_widest(job), &forecast))
+        return;
+    double percent = 100 * (forecast.narrow / forecast.chosen - 1);
+    if (percent < 1)
+        fprintf(stream, "--reproducible: every task on 1 core, which is predicted to cost no time here\n");
+    else
+        fprintf(stream, "--reproducible: every task on 1 core; predicted to take %.0f %% longer than without\n",
+                percent);
+}
+
 void
 choices_print(const struct job *job, FILE *stream)
 {
     const struct plan *plan = job->plan;
+    if (job->options->reproducible)
+        print_cost(job, stream);
     for (int i = 0; job->cores && i < plan->class_count && i < CLASSES_SHOWN; i++)
         print_choice(job, &plan->classes[plan->by_cost[i]], stream);
     if (job->cores && plan->class_count > CLASSES_SHOWN)

@@ -12,7 +12,8 @@ enum { CHOICES_REASON_BYTES = 96 };
 /** " (auto: 100 tasks fill 2 cores)"; "" for a layout that was asked for. @return text */
 const char *choices_format_reason(const struct job *job, char text[CHOICES_REASON_BYTES]);
 
-/** A line for each class of tasks, of many only the most costly ones: on how many cores, and why. None where nothing is chosen. */
+/** A line for each class of tasks, of many only the most costly ones: on how many cores, and why. None where nothing is
+ *  chosen. Under --reproducible: what that costs. */
 void choices_print(const struct job *job, FILE *stream);
 
 /** All of that in one text, cut where it is too long. @param[in] bytes  of text, at least 1 */

@@ -85,10 +85,18 @@ class Auto(SheafTest):
         """One core a task, whatever else: alike for any number of tasks, memory and layout."""
         bits = set()
         for options in ([], ["--layout", "1x2:2"], ["--memory", "48M"]):
-            _, _, widths = self.products(1, "--reproducible", *options)
+            printed, run, widths = self.products(1, "--reproducible", *options)
             self.assertEqual(widths, [1])
+            longer = re.search(r"--reproducible: every task on 1 core; predicted to take (\d+) % longer", printed)
+            if int(run["threads"]) * int(run["ranks_per_node"]) > 1:
+                self.assertGreater(int(longer[1]), 30)
+                self.assertIn(longer[0], run["choices"].decode())
             bits.add(self.read("out.h5").tobytes())
         self.assertEqual(len(bits), 1)
+
+    def test_reproducible_without_a_price(self):
+        printed, _, _ = self.products(40, "--reproducible", size=60)
+        self.assertIn("--reproducible: every task on 1 core, which is predicted to cost no time here", printed)
 
     def test_auto_is_the_default(self):
         _, run, _ = self.products(3, size=60)
