@@ -27,10 +27,10 @@ class Idle(SheafTest):
     # The run is ended when enough was seen.
     launcher_may_leave_files = True
 
-    def start_long_run(self, ranks):
+    def start_long_run(self, *options, ranks, environment=None):
         """A run that goes on for minutes on any machine: half a second of one core a task, little output."""
-        self.process = self.start("run", "gram", "normal:60000x100", "--count", 1000, "-o", "out.h5", "--layout", "1x1",
-                                  "--progress", "log", ranks=ranks)
+        self.process = self.start("run", "gram", "normal:60000x100", "--count", 1000, "-o", "out.h5", "--progress", "log",
+                                  *options, ranks=ranks, environment=environment)
         self.addCleanup(self.process.communicate)
         self.addCleanup(self.process.kill)
         self.addCleanup(self.kill_all)
@@ -52,20 +52,38 @@ class Idle(SheafTest):
 
     @unittest.skipUnless(RANKS == 1, "of one rank")
     def test_courier(self):
-        process = self.start_long_run(ranks=0)[0]
+        process = self.start_long_run("--layout", "1x1", ranks=0)[0]
         shares = self.shares(process)
         self.assertGreater(sum(shares.values()), 0.2, "nobody computes: nothing was measured")
         self.assertLess(shares[process], MOST_SHARE, f"the main thread's share of a core, of all threads: {shares}")
 
+    def expect_parked(self, processes, rank):
+        before = thread_seconds(processes[0])
+        shares = self.shares(processes[rank])
+        computed = sum(thread_seconds(processes[0]).values()) - sum(before.values())
+        self.assertGreater(computed, 0.1 * WINDOW_SECONDS, "nobody computes: nothing was measured")
+        self.assertLess(sum(shares.values()), MOST_SHARE, f"the parked rank's share of a core: {shares}")
+
     @unittest.skipUnless(RANKS > 1, "of several ranks")
     def test_parked_rank(self):
-        processes = self.start_long_run(ranks=RANKS)
+        processes = self.start_long_run("--layout", "1x1", ranks=RANKS)
         self.assertEqual(sorted(processes), list(range(RANKS)))
-        before = thread_seconds(processes[0])
-        shares = self.shares(processes[RANKS - 1])
-        computed = sum(thread_seconds(processes[0]).values()) - sum(before.values())
-        self.assertGreater(computed, 0.2 * WINDOW_SECONDS, "nobody computes: nothing was measured")
-        self.assertLess(sum(shares.values()), MOST_SHARE, f"the parked rank's share of a core: {shares}")
+        self.expect_parked(processes, RANKS - 1)
+
+    @unittest.skipUnless(RANKS > 1, "of several ranks")
+    def test_rank_without_a_core(self):
+        """Nobody asked for a layout, and there are more ranks than cores: one is parked, and widths are chosen."""
+        cores = len(os.sched_getaffinity(0))
+        self.expect_parked(self.start_long_run(ranks=cores + 1), cores)
+
+    @unittest.skipUnless(RANKS > 1, "of several ranks")
+    def test_couriers_of_nodes(self):
+        """Leaders of nodes look for messages of each other all the time."""
+        processes = self.start_long_run("--layout", "1x1", ranks=2, environment={"SHEAF_NODE_RANKS": "1"})
+        for process in processes.values():
+            shares = self.shares(process)
+            self.assertGreater(sum(shares.values()), 0.1, "nobody computes: nothing was measured")
+            self.assertLess(shares[process], MOST_SHARE, f"the main thread's share of a core, of all threads: {shares}")
 
 
 if __name__ == "__main__":
