@@ -150,7 +150,7 @@ is_settled(const char *const *names)
 {
     for (; *names; names++) {
         const char *text = getenv(*names);
-        if (text && atoi(text) > 0)
+        if (text && strtol(text, NULL, 10) > 0)
             return true;
     }
     return false;

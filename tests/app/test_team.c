@@ -62,7 +62,7 @@ read_masks(cpu_set_t *mask)
         cpu_set_t found;
         if (entry->d_name[0] == '.')
             continue;
-        assert_int_equal(sched_getaffinity(atoi(entry->d_name), sizeof found, &found), 0);
+        assert_int_equal(sched_getaffinity((pid_t)strtol(entry->d_name, NULL, 10), sizeof found, &found), 0);
         if (threads++ == 0)
             *mask = found;
         assert_true(CPU_EQUAL(mask, &found));

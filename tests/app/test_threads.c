@@ -10,7 +10,7 @@
 /* The system makes this many more threads; libraries come here too, for the program's own functions are found first. */
 static int allowed = 1 << 20;
 
-int
+int // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's own are reserved
 pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void *), void *argument)
 {
     int (*make)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);

@@ -62,10 +62,11 @@ static void
 print(const struct times *times, int64_t repeats)
 {
     int threads = 0;
+    const int64_t middle = repeats / 2, high = repeats * 99 / 100;
     threads_visit(count_one, &threads);
     printf("%d threads: median %.1f, 99 of 100 within %.1f, greatest %.1f us; on the core %.1f us\n", threads,
-           1e-3 * (double)times->clock[repeats / 2], 1e-3 * (double)times->clock[repeats * 99 / 100],
-           1e-3 * (double)times->clock[repeats - 1], 1e-3 * (double)times->core[repeats / 2]);
+           1e-3 * (double)times->clock[middle], 1e-3 * (double)times->clock[high],
+           1e-3 * (double)times->clock[repeats - 1], 1e-3 * (double)times->core[middle]);
 }
 
 static enum sheaf_status
