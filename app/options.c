@@ -111,6 +111,8 @@ static const struct option_row table[] = {
      "goes on. In a Slurm job its end is known anyway"},
     {"exit-code", 0, OPTION_FLAG, COMMAND_STATUS, NULL, 0, 0, NULL, false, FIELD(exit_code),
      "answer by the exit code too: 0 all tasks done, 1 all done but some failed, 75 not all done"},
+    {"json", 0, OPTION_FLAG, COMMAND_STATUS, NULL, 0, 0, NULL, false, FIELD(as_json),
+     "the same as one JSON object (README.md says what is in it)"},
     {"help", 'h', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(help), "this text"},
     {"version", 'V', OPTION_FLAG, COMMAND_ALL, NULL, 0, 0, NULL, false, FIELD(version), "Sheaf's version"},
 };

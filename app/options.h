@@ -59,7 +59,7 @@ struct options {
     int as;    /**< enum options_as */
     int pair;  /**< enum options_pair */
     bool allow_external, allow_filters;
-    bool exit_code;
+    bool exit_code, as_json;
     int sync;            /**< enum options_sync */
     const char *layouts; /**< of a sweep; NULL: all */
     const char *scratch; /**< directory; NULL: that of the output */

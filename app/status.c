@@ -1,13 +1,12 @@
 #include "status.h"
-#include "comm.h"
+#include "json.h"
 #include "node.h"
 #include "progress.h"
+#include "sheaf/kernel.h"
+#include "slurm.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 void
 status_print_headline(const char *path, const struct store_summary *summary)
@@ -36,34 +35,38 @@ status_print_run(const struct store_summary *summary)
            run->mpi, run->hdf5, run->version);
 }
 
-/** Whether a process of this host lives: one that has ended, but was not waited for, does not. */
-static bool
-is_alive(int64_t pid)
+enum status_life
+status_judge(enum lock_state lock, uint32_t state, double silent)
 {
-    char path[64], line[512] = "";
-    if (pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno != EPERM))
-        return false;
-    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return true;
-    // The state follows the name, which stands in parentheses and may hold some itself.
-    const char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-    fclose(file);
-    return !end || strncmp(end, ") Z", 3) != 0;
+    switch (lock) {
+    case LOCK_LIVES:
+        return LIFE_LIVES;
+    case LOCK_GONE:
+        return LIFE_GONE;
+    case LOCK_UNKNOWN:
+        return state == RUN_RUNNING && silent < STATUS_SILENT_SECONDS ? LIFE_LIVES : LIFE_UNKNOWN;
+    case LOCK_FREE:
+        break;
+    }
+    // A run that ends, however it does, gives up its lock behind its slot: without one it was killed, and its lock removed.
+    return state == RUN_RUNNING ? LIFE_GONE : LIFE_NONE;
 }
 
-enum status_owner
-status_find_owner(const struct record_run *run)
+/** Who holds the file's lock; without one, who started last. */
+static void
+find_owner(const char *path, const struct store_summary *summary, struct status_owner *owner)
 {
-    char host[COMM_HOST_BYTES] = "";
-    if (run->state != RUN_RUNNING)
-        return OWNER_NONE;
-    gethostname(host, sizeof host - 1);
-    // A slot of the file has less room than a host name may take.
-    if (strncmp(host, run->host, sizeof run->host - 1) != 0)
-        return OWNER_ELSEWHERE;
-    return is_alive(run->pid) ? OWNER_LIVES : OWNER_GONE;
+    const struct record_run *run = &summary->run;
+    const double sign = summary->last_commit > run->heartbeat ? summary->last_commit : run->heartbeat;
+    struct lock_owner self, holder;
+    lock_describe_self(0, &self);
+    enum lock_state lock = lock_find(path, &self, &holder);
+    owner->silent = node_wall_seconds() - sign > 0 ? node_wall_seconds() - sign : 0;
+    owner->life = status_judge(lock, run->state, owner->silent);
+    if (owner->life == LIFE_UNKNOWN && slurm_has_ended(&holder))
+        owner->life = LIFE_GONE;
+    owner->pid = holder.pid > 0 ? holder.pid : run->pid;
+    snprintf(owner->host, sizeof owner->host, "%s", holder.pid > 0 ? holder.host : run->host);
 }
 
 double
@@ -78,39 +81,112 @@ status_seconds_left(const struct store_summary *summary)
     return elapsed * (double)left / (double)summary->run_tasks;
 }
 
+static int64_t
+count_quarantined(const struct store_summary *summary)
+{
+    return summary->status_counts[SHEAF_TASK_QUARANTINED];
+}
+
 static void
 print_tasks(const struct store_summary *summary)
 {
-    const int64_t left = summary->map.tasks - summary->tasks_done;
-    printf("  tasks      %lld done, %lld failed, %lld left, of which %lld started\n",
-           (long long)(summary->tasks_done - summary->tasks_failed), (long long)summary->tasks_failed, (long long)left,
-           (long long)summary->tasks_started);
+    const int64_t left = summary->map.tasks - summary->tasks_done, quarantined = count_quarantined(summary);
+    char text[48] = "";
+    if (quarantined > 0)
+        snprintf(text, sizeof text, ", %lld quarantined", (long long)quarantined);
+    printf("  tasks      %lld done, %lld failed%s, %lld left, of which %lld started\n",
+           (long long)(summary->tasks_done - summary->tasks_failed), (long long)(summary->tasks_failed - quarantined),
+           text, (long long)left, (long long)summary->tasks_started);
 }
 
-/** Who runs it; the last sign of life is the latest of the heartbeat and the commits. */
 static void
-print_owner(const struct store_summary *summary, enum status_owner owner)
+print_owner(const struct status_owner *owner)
 {
-    static const char *const words[] = {"", "lives", "is gone: the run was killed", "cannot be seen from this host"};
-    const struct record_run *run = &summary->run;
-    const double sign = summary->last_commit > run->heartbeat ? summary->last_commit : run->heartbeat;
-    const double ago = node_wall_seconds() - sign;
+    static const char *const words[] = {[LIFE_LIVES] = "lives",
+                                        [LIFE_GONE] = "is gone: the run was killed",
+                                        [LIFE_UNKNOWN] = "cannot be seen from this host"};
     char text[32];
-    if (owner != OWNER_NONE)
-        printf("  owner      pid %lld on %s %s; last sign of life %s ago\n", (long long)run->pid, run->host,
-               words[owner], progress_format_seconds(ago > 0 ? ago : 0, text));
+    if (owner->life != LIFE_NONE)
+        printf("  owner      pid %lld on %s %s; last sign of life %s ago\n", (long long)owner->pid, owner->host,
+               words[owner->life], progress_format_seconds(owner->silent, text));
+}
+
+/** Tasks a second of the latest start; negative: it has committed nothing. */
+static double
+find_rate(const struct store_summary *summary)
+{
+    const double elapsed = summary->last_commit - summary->run.start;
+    return summary->run_tasks > 0 && elapsed > 0 ? (double)summary->run_tasks / elapsed : -1;
 }
 
 static void
-print_rate(const struct store_summary *summary, enum status_owner owner)
+print_rate(const struct store_summary *summary, const struct status_owner *owner)
 {
     const double left = status_seconds_left(summary);
     char text[32];
-    if (left < 0)
-        return;
-    printf("  rate       %.3g tasks/s · what is left takes about %s%s\n",
-           (double)summary->run_tasks / (summary->last_commit - summary->run.start),
-           progress_format_seconds(left, text), owner == OWNER_NONE || owner == OWNER_GONE ? " once it goes on" : "");
+    if (left >= 0)
+        printf("  rate       %.3g tasks/s · what is left takes about %s%s\n", find_rate(summary),
+               progress_format_seconds(left, text),
+               owner->life == LIFE_NONE || owner->life == LIFE_GONE ? " once it goes on" : "");
+}
+
+/** A number, or null where there is none. */
+static void
+print_number(const char *key, double value)
+{
+    if (value < 0)
+        printf("  \"%s\": null,\n", key);
+    else
+        printf("  \"%s\": %.6g,\n", key, value);
+}
+
+static void
+print_text(const char *key, const char *text)
+{
+    printf("\"%s\": ", key);
+    json_write_text(text, stdout);
+    printf(", ");
+}
+
+static void
+print_json(const char *path, const struct store_summary *summary, const struct status_owner *owner)
+{
+    static const char *const states[] = {"none", "running", "finished", "drained", "failed"};
+    static const char *const lives[] = {
+        [LIFE_NONE] = "none", [LIFE_LIVES] = "lives", [LIFE_GONE] = "gone", [LIFE_UNKNOWN] = "unknown"};
+    const struct record_run *run = &summary->run;
+    const int64_t quarantined = count_quarantined(summary);
+    printf("{\n  ");
+    print_text("file", path);
+    print_text("program", summary->program);
+    print_text("kernel", summary->kernel);
+    print_text("parameters", summary->parameters);
+    printf("\n  \"tasks\": %lld, \"done\": %lld, \"failed\": %lld, \"quarantined\": %lld, \"left\": %lld, "
+           "\"started\": %lld,\n",
+           (long long)summary->map.tasks, (long long)(summary->tasks_done - summary->tasks_failed),
+           (long long)(summary->tasks_failed - quarantined), (long long)quarantined,
+           (long long)(summary->map.tasks - summary->tasks_done), (long long)summary->tasks_started);
+    print_number("tasks_per_second", find_rate(summary));
+    print_number("seconds_left", status_seconds_left(summary));
+    printf("  \"run\": {\"number\": %lld, \"state\": \"%s\", \"start\": %.3f, \"end\": %.3f, \"ranks\": %u, \"nodes\": "
+           "%u, ",
+           (long long)run->number, states[run->state <= RUN_FAILED ? run->state : 0], run->start, run->end, run->ranks,
+           run->nodes);
+    print_text("layout", run->layout);
+    printf("\"starts\": %lld},\n  \"owner\": {", (long long)summary->run_count);
+    print_text("state", lives[owner->life]);
+    print_text("host", owner->host);
+    printf("\"pid\": %lld, \"silent_seconds\": %.3f}\n}\n", (long long)owner->pid, owner->silent);
+}
+
+static void
+print_all(const char *path, const struct store_summary *summary, const struct status_owner *owner)
+{
+    status_print_headline(path, summary);
+    print_tasks(summary);
+    status_print_run(summary);
+    print_owner(owner);
+    print_rate(summary, owner);
 }
 
 enum sheaf_status
@@ -122,12 +198,12 @@ status_command(const struct options *options, struct sheaf_error *error)
     enum sheaf_status status = store_describe(options->operands[0], &summary, error);
     if (status)
         return status;
-    const enum status_owner owner = status_find_owner(&summary.run);
-    status_print_headline(options->operands[0], &summary);
-    print_tasks(&summary);
-    status_print_run(&summary);
-    print_owner(&summary, owner);
-    print_rate(&summary, owner);
+    struct status_owner owner;
+    find_owner(options->operands[0], &summary, &owner);
+    if (options->as_json)
+        print_json(options->operands[0], &summary, &owner);
+    else
+        print_all(options->operands[0], &summary, &owner);
     const bool done = summary.tasks_done == summary.map.tasks, failed = summary.tasks_failed > 0;
     store_summary_free(&summary);
     if (!options->exit_code || (done && !failed))

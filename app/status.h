@@ -5,6 +5,7 @@
 #ifndef SHEAF_STATUS_COMMAND_H
 #define SHEAF_STATUS_COMMAND_H
 
+#include "lock.h"
 #include "options.h"
 #include "store.h"
 
@@ -21,11 +22,32 @@ void status_print_headline(const char *path, const struct store_summary *summary
 /** The latest start: when, where, with what; nothing where there was none. */
 void status_print_run(const struct store_summary *summary);
 
-/** Whether who started a run last still lives. */
-enum status_owner { OWNER_NONE, OWNER_LIVES, OWNER_GONE, OWNER_ELSEWHERE };
+/** Whether a run that has not ended still lives. */
+enum status_life {
+    LIFE_NONE, /**< no run is under way */
+    LIFE_LIVES,
+    LIFE_GONE,   /**< it was killed */
+    LIFE_UNKNOWN /**< it cannot be seen from this host, and has been silent */
+};
 
-/** The owner of a run, as seen from this host; OWNER_NONE where the run has ended, or none has started. */
-enum status_owner status_find_owner(const struct record_run *run);
+/** Seconds of silence after which a run that cannot be seen from here is not taken for alive: it should beat every 3 s. */
+#define STATUS_SILENT_SECONDS 60
+
+/** Who writes a results file. */
+struct status_owner {
+    enum status_life life;
+    char host[LOCK_FIELD];
+    int64_t pid;
+    double silent; /**< seconds since its last sign of life: its heartbeat, or its last commit */
+};
+
+/**
+ * Whether a run lives, by what is known of its lock and its slot. Pure.
+ * @param[in] lock    LOCK_FREE: there is none
+ * @param[in] state   enum record_run_state
+ * @param[in] silent  seconds
+ */
+enum status_life status_judge(enum lock_state lock, uint32_t state, double silent);
 
 /**
  * Seconds that what is left takes at the rate of the latest start: by flops, or by tasks where kernels have none. Pure.

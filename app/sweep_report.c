@@ -1,4 +1,5 @@
 #include "sweep_report.h"
+#include "json.h"
 #include "summary.h"
 
 #include <string.h>
@@ -187,18 +188,6 @@ write_csv(const struct sweep_report *report, FILE *file)
 }
 
 static void
-write_json_text(const char *text, FILE *file)
-{
-    fputc('"', file);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if (*c == '"' || *c == '\\' || *c < ' ')
-            fprintf(file, "\\u%04x", *c);
-        else
-            fputc(*c, file);
-    fputc('"', file);
-}
-
-static void
 write_json_cell(const struct sweep_data *data, int cell, const struct sweep_row *row, FILE *file)
 {
     char layout[CELLS_TEXT];
@@ -221,9 +210,9 @@ write_json(const struct sweep_report *report, FILE *file)
     struct sweep_row rows[CELLS_MOST];
     sweep_table_fill(data, rows);
     fprintf(file, "{\n  \"kernel\": ");
-    write_json_text(report->kernel, file);
+    json_write_text(report->kernel, file);
     fprintf(file, ",\n  \"command\": ");
-    write_json_text(report->command, file);
+    json_write_text(report->command, file);
     fprintf(file,
             ",\n  \"tasks\": %lld,\n  \"sample_tasks\": %lld,\n  \"sample_flops\": %.17g,\n  \"rounds\": %d,\n  "
             "\"cores\": %d,\n  \"nodes\": %d,\n  \"bare_seconds\": [",

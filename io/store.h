@@ -207,7 +207,7 @@ struct store_summary {
     struct source_map *operands;
     int64_t chunks_done, chunks_started;
     int64_t tasks_done;        /**< of committed chunks, failed ones among them */
-    int64_t tasks_failed;      /**< with a status above 1 */
+    int64_t tasks_failed;      /**< with a status above 1, quarantined ones among them */
     int64_t tasks_started;     /**< of chunks that are being computed, or were when a run was killed */
     double flops, flops_done;  /**< of all tasks, of those of committed chunks */
     double last_commit;        /**< seconds since 1970 UTC; 0: none yet */

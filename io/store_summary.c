@@ -134,7 +134,7 @@ count_record(struct store_reading *reading, const struct record_chunk *record, c
         summary->chunks_started++;
         summary->tasks_started += record->count;
     }
-    if (record->state != RECORD_DONE)
+    if (record->state != RECORD_DONE && record->state != RECORD_QUARANTINED)
         return SHEAF_OK;
     const double work = flops[record->class_index] * (double)record->count;
     const double end = record->write_start + (double)record->write_seconds;

@@ -70,7 +70,8 @@ the_table_is_sound(void **state)
         if (row->kind == OPTION_CHOICE && row->value)
             assert_true(strchr(row->value, '|') && row->initial && strstr(row->value, row->initial));
         for (int k = 0; k < i; k++) {
-            assert_string_not_equal(row->name, rows[k].name);
+            if (row->commands & rows[k].commands) /* a word may mean another thing to another command */
+                assert_string_not_equal(row->name, rows[k].name);
             assert_true(row->letter == 0 || row->letter != rows[k].letter);
             assert_true(row->offset != rows[k].offset);
         }

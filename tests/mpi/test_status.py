@@ -1,4 +1,5 @@
 """sheaf status: how far a results file is, who runs it, and what a loop that starts a run again needs to know."""
+import json
 import os
 import re
 import signal
@@ -23,6 +24,26 @@ class StatusTest(SheafTest):
         self.assertEqual(outcome.complaints(), [], str(outcome))
         return outcome.out
 
+    def compare(self, name, life):
+        """The same numbers as JSON and as text, of a file that nobody writes."""
+        found = json.loads(self.status(name, "--json"))
+        text = self.status(name)
+        counts = re.search(r"  tasks      (\d+) done, (\d+) failed(?:, (\d+) quarantined)?, (\d+) left, of which (\d+) started", text)
+        keys = ("done", "failed", "quarantined", "left", "started")
+        self.assertEqual([found[key] for key in keys], [int(count or 0) for count in counts.groups()])
+        self.assertEqual(found["done"] + found["failed"] + found["quarantined"] + found["left"], found["tasks"])
+        self.assertEqual(found["file"], name)
+        self.assertIn(f": {found['program']} {found['kernel']} ", text)
+        self.assertIn({"running": "running or killed"}.get(found["run"]["state"], found["run"]["state"]), text)
+        self.assertIn(f"layout {found['run']['layout']}\n", text)
+        self.assertEqual(found["owner"]["state"], life)
+        self.assertEqual("  owner " in text, life != "none")
+        self.assertEqual(found["seconds_left"] is not None, "  rate " in text)
+        if "  rate " in text:
+            self.assertAlmostEqual(found["tasks_per_second"], float(re.search(r"rate +(\S+) tasks/s", text)[1]),
+                                   delta=0.01 * found["tasks_per_second"])
+        return found
+
 
 class Ended(StatusTest):
     def test_done(self):
@@ -34,6 +55,9 @@ class Ended(StatusTest):
             self.assertRegex(out, "last run   finished since ")
             self.assertNotIn("owner", out)
             self.assertNotIn("rate", out)
+        found = self.compare("out.h5", "none")
+        self.assertEqual((found["tasks"], found["done"], found["run"]["state"], found["run"]["starts"]),
+                         (30, 30, "finished", 1))
 
     def test_failed(self):
         a = random_array((10, 5, 5), np.float64)
@@ -41,7 +65,32 @@ class Ended(StatusTest):
         self.write("in.h5", a=a)
         self.sheaf("run", "inv", "in.h5:/a", "-o", "out.h5", code=1)
         self.assertIn("  tasks      9 done, 1 failed, 0 left", self.status("out.h5"))
+        self.compare("out.h5", "none")
+        self.rewrite_status(4, 9)
+        self.assertIn("  tasks      8 done, 1 failed, 1 quarantined, 0 left", self.status("out.h5"))
+        self.compare("out.h5", "none")
         self.status("out.h5", "--exit-code", code=FAILED)
+
+    def rewrite_status(self, task, status):
+        with h5py.File(self.path("out.h5"), "r") as file:
+            offset = file["sheaf/status"].id.get_offset()
+        with open(self.path("out.h5"), "r+b") as file:
+            file.seek(offset + task)
+            file.write(bytes([status]))
+
+    def test_elsewhere(self):
+        """A run of another host lives as long as it shows that; else nobody can tell, but where Slurm knows of its job."""
+        self.sheaf("run", "inv", "random:9x9", "--count", 5, "-o", "out.h5")
+        self.path("out.h5.lock").write_text("sheaf lock 1\nstart 1.5e9\nhost elsewhere\npid 17\nboot b\njob 7\ncluster c\n"
+                                            "token t\n")
+        out = self.status("out.h5")
+        self.assertRegex(out, "  owner      pid 17 on elsewhere cannot be seen from this host; last sign of life ")
+        self.compare("out.h5", "unknown")
+        scontrol = self.path("scontrol")
+        scontrol.write_text("#!/bin/sh\n[ $2 = config ] && echo ClusterName = c || echo JobState=TIMEOUT\n")
+        scontrol.chmod(0o700)
+        self.environment["PATH"] = f"{self.work}:{self.environment['PATH']}"
+        self.assertIn("pid 17 on elsewhere is gone: the run was killed", self.status("out.h5"))
 
     def test_launcher(self):
         self.sheaf("run", "inv", "random:9x9", "--count", 5, "-o", "out.h5")
@@ -70,6 +119,8 @@ class Running(StatusTest):
                 out = self.status("out.h5", "--exit-code", code=NOT_DONE)
                 done = int(re.search("([0-9]+) of 2000 tasks done", out)[1])
         root = self.rank_processes()[0]
+        found = json.loads(self.status("out.h5", "--json"))
+        self.assertEqual((found["owner"]["pid"], found["owner"]["state"], found["run"]["state"]), (root, "lives", "running"))
         self.assertRegex(out, rf"  owner      pid {root} on \S+ lives; last sign of life ")
         self.assertRegex(out, r"  rate       \S+ tasks/s · what is left takes about .*(ms|s|min)\n")
         for rank in self.rank_processes().values():
@@ -86,6 +137,9 @@ class Running(StatusTest):
         self.assertRegex(out, rf"  owner      pid {root} on \S+ is gone: the run was killed")
         self.assertIn(" once it goes on\n", out)
         self.status("out.h5", "--exit-code", code=NOT_DONE)
+        self.assertEqual(self.compare("out.h5", "gone")["owner"]["pid"], root)
+        self.path("out.h5.lock").unlink()
+        self.compare("out.h5", "gone")
 
 
 if __name__ == "__main__":
