@@ -60,18 +60,27 @@ masks_compare(hwloc_topology_t topology, const hwloc_bitmap_t *masks, int ranks,
     hwloc_bitmap_free(seen);
 }
 
-/** The cores that are offered and have no CPU that is taken, where they are enough; else all that is offered. */
-static void
-leave_taken(hwloc_topology_t topology, hwloc_const_bitmap_t from, hwloc_const_bitmap_t taken, int wanted,
-            hwloc_bitmap_t offered)
+/** The cores of `from` that have no CPU of `others`. @return whether they are enough */
+static bool
+leave_to(hwloc_topology_t topology, hwloc_const_bitmap_t from, hwloc_const_bitmap_t others, int wanted,
+         hwloc_bitmap_t left)
 {
     hwloc_obj_type_t type = core_type(topology);
-    hwloc_bitmap_copy(offered, from);
+    hwloc_bitmap_copy(left, from);
     for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(topology, type, core)) != NULL;)
-        if (hwloc_bitmap_intersects(core->cpuset, taken))
-            hwloc_bitmap_andnot(offered, offered, core->cpuset);
-    if (masks_count_cores(topology, offered) < wanted)
-        hwloc_bitmap_copy(offered, from);
+        if (hwloc_bitmap_intersects(core->cpuset, others))
+            hwloc_bitmap_andnot(left, left, core->cpuset);
+    return masks_count_cores(topology, left) >= wanted;
+}
+
+/** What of `from` ranks are to use: as little as can be of what others compute on. */
+static void
+leave_to_others(hwloc_topology_t topology, hwloc_const_bitmap_t from, const struct masks_offer *offer, int wanted,
+                hwloc_bitmap_t left)
+{
+    if (!leave_to(topology, from, offer->crowded, wanted, left) &&
+        !leave_to(topology, from, offer->taken, wanted, left))
+        hwloc_bitmap_copy(left, from);
 }
 
 // ---- ranks in the parts of a machine ----
@@ -152,19 +161,19 @@ number_cores(hwloc_topology_t topology, hwloc_const_bitmap_t offered, int ranks,
 }
 
 void
-masks_part_cores(hwloc_topology_t topology, const hwloc_bitmap_t *masks, hwloc_const_bitmap_t all,
-                 hwloc_const_bitmap_t taken, int ranks, int threads, hwloc_bitmap_t *cores)
+masks_part_cores(hwloc_topology_t topology, const hwloc_bitmap_t *masks, const struct masks_offer *offer, int ranks,
+                 int threads, hwloc_bitmap_t *cores)
 {
     struct masks_comparison comparison;
     masks_compare(topology, masks, ranks, threads, &comparison);
     bool parted = comparison.disjoint && comparison.narrow == 0;
     hwloc_bitmap_t offered = hwloc_bitmap_alloc();
     for (int rank = 0; parted && rank < ranks; rank++) {
-        leave_taken(topology, masks[rank], taken, threads, offered);
+        leave_to_others(topology, masks[rank], offer, threads, offered);
         number_cores(topology, offered, 1, threads, cores + rank * threads);
     }
     if (!parted) {
-        leave_taken(topology, all, taken, ranks * threads, offered);
+        leave_to_others(topology, offer->all, offer, ranks * threads, offered);
         number_cores(topology, offered, ranks, threads, cores);
     }
     hwloc_bitmap_free(offered);

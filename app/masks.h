@@ -31,18 +31,24 @@ struct masks_comparison {
 void masks_compare(hwloc_topology_t topology, const hwloc_bitmap_t *masks, int ranks, int threads,
                    struct masks_comparison *comparison);
 
+/** CPUs of a node, as its ranks find them. */
+struct masks_offer {
+    hwloc_const_bitmap_t all;   /**< of all ranks, those that do not compute too */
+    hwloc_const_bitmap_t taken; /**< of cores that a thread of another program cannot leave */
+    hwloc_const_bitmap_t
+        crowded; /**< where threads of another program keep to, several cores wide: another job, bound */
+};
+
 /**
  * Part the node's cores among the ranks of a layout: core r*T + t is rank r's t-th. They are those that the rank was started on,
- * where the launcher has parted them well already, else of all that the ranks have together. Not those that are taken, as long
- * as there are enough others. A rank's cores are of one NUMA node where all ranks can be kept so, else of one package, so that
+ * where the launcher has parted them well already, else of all that the ranks have together. Not those that are crowded, or at
+ * least not those that are taken, as long as there are enough others. A rank's cores are of one NUMA node where all ranks can be kept so, else of one package, so that
  * memory which it touches first is near all of its threads; ranks are spread evenly over these parts of the machine, those of
  * a part with numbers that follow each other.
  * @param[in]  masks  of the ranks that compute, at most as many as the layout has
- * @param[in]  all    CPUs of all ranks of the node, those that do not compute too
- * @param[in]  taken  CPUs of cores that other programs cannot leave
  * @param[out] cores  CPUs of each, `ranks * threads` sets; empty where there are not so many cores
  */
-void masks_part_cores(hwloc_topology_t topology, const hwloc_bitmap_t *masks, hwloc_const_bitmap_t all,
-                      hwloc_const_bitmap_t taken, int ranks, int threads, hwloc_bitmap_t *cores);
+void masks_part_cores(hwloc_topology_t topology, const hwloc_bitmap_t *masks, const struct masks_offer *offer,
+                      int ranks, int threads, hwloc_bitmap_t *cores);
 
 #endif

@@ -24,8 +24,9 @@ struct others {
     int threads; /**< that compute on the node's CPUs now */
     int64_t process;
     char program[NEIGHBOURS_NAME_BYTES];
-    unsigned long cpus[MASK_WORDS];  /**< where they may run */
-    unsigned long taken[MASK_WORDS]; /**< cores that they cannot leave */
+    unsigned long cpus[MASK_WORDS];    /**< where they may run */
+    unsigned long taken[MASK_WORDS];   /**< cores that one of them cannot leave */
+    unsigned long crowded[MASK_WORDS]; /**< cores that they do not leave for others of the node: another job's */
 };
 
 struct team {
@@ -80,9 +81,11 @@ note_other(void *argument, const struct neighbours_thread *thread)
     unsigned long cpus[MASK_WORDS];
     hwloc_bitmap_to_ulongs(thread->cpus, MASK_WORDS, cpus);
     bool confined = masks_count_cores(team->topology, thread->cpus) == 1;
+    bool parted = !hwloc_bitmap_isincluded(team->node, thread->cpus);
     for (int i = 0; i < MASK_WORDS; i++) {
         others->cpus[i] |= cpus[i];
         others->taken[i] |= confined ? cpus[i] : 0;
+        others->crowded[i] |= parted ? cpus[i] : 0;
     }
     if (others->threads++ == 0) {
         others->process = thread->process;
@@ -294,10 +297,13 @@ number_cores(struct team *team, const struct layout *layout)
         abort();
     for (int i = 0; i < team->core_count; i++)
         team->cores[i] = hwloc_bitmap_alloc();
-    hwloc_bitmap_t taken = hwloc_bitmap_alloc();
+    hwloc_bitmap_t taken = hwloc_bitmap_alloc(), crowded = hwloc_bitmap_alloc();
     hwloc_bitmap_from_ulongs(taken, MASK_WORDS, team->others.taken);
-    masks_part_cores(team->topology, team->masks, team->node, taken, layout->ranks, layout->threads, team->cores);
+    hwloc_bitmap_from_ulongs(crowded, MASK_WORDS, team->others.crowded);
+    const struct masks_offer offer = {.all = team->node, .taken = taken, .crowded = crowded};
+    masks_part_cores(team->topology, team->masks, &offer, layout->ranks, layout->threads, team->cores);
     hwloc_bitmap_free(taken);
+    hwloc_bitmap_free(crowded);
 }
 
 enum sheaf_status

@@ -135,15 +135,21 @@ masks_are_compared(void **state)
 
 /*
  * @param[in] texts     of the ranks' masks, ends with NULL; further ranks that compute have the last one's
+ * @param[in] others    CPUs of cores that are taken; behind a "/" of those that are crowded, if these are others
  * @param[in] expected  CPUs of each core that a layout of these ranks and threads numbers, ends with NULL
  */
 static void
-expect_parted_on(const char *machine, const char *const *texts, const char *taken_text, int ranks, int threads,
+expect_parted_on(const char *machine, const char *const *texts, const char *others, int ranks, int threads,
                  const char *const *expected)
 {
     enum { MOST = 16 };
     hwloc_topology_t topology = make_topology(machine);
-    hwloc_bitmap_t masks[MOST], cores[MOST], all = hwloc_bitmap_alloc(), taken = make_mask(taken_text);
+    hwloc_bitmap_t masks[MOST], cores[MOST], all = hwloc_bitmap_alloc();
+    char taken_text[64];
+    snprintf(taken_text, sizeof taken_text, "%.*s", (int)strcspn(others, "/"), others);
+    hwloc_bitmap_t taken = make_mask(taken_text);
+    hwloc_bitmap_t crowded = make_mask(strchr(others, '/') ? strchr(others, '/') + 1 : others);
+    const struct masks_offer offer = {all, taken, crowded};
     int present = 0;
     int given = 0;
     while (texts[given])
@@ -154,7 +160,7 @@ expect_parted_on(const char *machine, const char *const *texts, const char *take
     }
     for (int i = 0; i < ranks * threads; i++)
         cores[i] = hwloc_bitmap_alloc();
-    masks_part_cores(topology, masks, all, taken, ranks, threads, cores);
+    masks_part_cores(topology, masks, &offer, ranks, threads, cores);
     for (int i = 0; i < ranks * threads; i++) {
         char text[128];
         hwloc_bitmap_list_snprintf(text, sizeof text, cores[i]);
@@ -166,6 +172,7 @@ expect_parted_on(const char *machine, const char *const *texts, const char *take
         hwloc_bitmap_free(masks[i]);
     hwloc_bitmap_free(all);
     hwloc_bitmap_free(taken);
+    hwloc_bitmap_free(crowded);
     hwloc_topology_destroy(topology);
 }
 
@@ -196,6 +203,18 @@ cores_are_parted_among_ranks(void **state)
     expect_parted(MASKS("0-5", "0-5"), "2-3", 2, 1, MASKS("0-1", "4-5"));
     expect_parted(MASKS("0-5", "0-5", "0-5"), "2-3", 3, 1, MASKS("0-1", "2-3", "4-5"));
     expect_parted(MASKS("0-3", "4-7"), "0-1,4-7", 2, 1, MASKS("2-3", "4-5"));
+}
+
+/* Another job that is bound to cores of its own, as this program does. */
+static void
+other_jobs_keep_their_cores(void **state)
+{
+    (void)state;
+    expect_parted(MASKS("0-15"), "/0-7", 1, 4, MASKS("8-9", "10-11", "12-13", "14-15"));
+    expect_parted(MASKS("0-15", "0-15"), "/0-7", 2, 1, MASKS("8-9", "10-11"));
+    /* no room beside it: at least not on the core that it cannot leave, and then anywhere */
+    expect_parted(MASKS("0-15"), "0-1/0-7", 1, 5, MASKS("2-3", "4-5", "6-7", "8-9", "10-11"));
+    expect_parted(MASKS("0-3"), "0-1/0-3", 1, 2, MASKS("0-1", "2-3"));
 }
 
 /* Memory is where the thread that touches it first runs: a rank's threads are to be on one NUMA node. */
@@ -237,6 +256,7 @@ main(void)
         cmocka_unit_test(masks_are_compared),
         cmocka_unit_test(cores_are_parted_among_ranks),
         cmocka_unit_test(ranks_are_kept_within_numa_nodes),
+        cmocka_unit_test(other_jobs_keep_their_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

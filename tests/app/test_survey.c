@@ -357,10 +357,11 @@ carry_on(struct start *start, struct layout asked)
     for (int i = 0; i < count; i++)
         start->cores[i] = hwloc_bitmap_alloc();
     hwloc_bitmap_t all = hwloc_bitmap_alloc(), none = hwloc_bitmap_alloc();
+    const struct masks_offer offer = {all, none, none};
     for (int rank = 0; rank < facts->ranks; rank++)
         hwloc_bitmap_or(all, all, start->masks[rank]);
     if (count > 0)
-        masks_part_cores(start->topology, start->masks, all, none, layout.ranks, layout.threads, start->cores);
+        masks_part_cores(start->topology, start->masks, &offer, layout.ranks, layout.threads, start->cores);
     hwloc_bitmap_free(all);
     hwloc_bitmap_free(none);
 }
