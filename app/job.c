@@ -133,6 +133,18 @@ take_layout(struct job *job, const struct layout_facts *facts, struct sheaf_erro
 }
 
 enum sheaf_status
+job_restrict(struct job *job, const struct plan_rest *rest, struct sheaf_error *error)
+{
+    void *shared;
+    int64_t bytes = rest ? rest->bytes : 0;
+    comm_broadcast(job->comm, &bytes, sizeof bytes);
+    enum sheaf_status status = comm_share_root(job->comm, rest, (size_t)bytes, &shared, error);
+    if (!status)
+        plan_restrict(job->plan, shared);
+    return status;
+}
+
+enum sheaf_status
 job_settle_memory(struct job *job, struct sheaf_error *error)
 {
     enum sheaf_status status = job->place.local_rank == 0 ? survey_memory(job, error) : SHEAF_OK;

@@ -72,6 +72,9 @@ enum sheaf_status job_run(const struct job_command *command, const struct option
 enum sheaf_status job_begin(const struct job_command *command, const struct options *options, struct comm *comm,
                             struct job **out, struct sheaf_error *error);
 
+/** Restrict the plan to a rest that the root has: kept once a node for all ranks. Collective. @param[in] rest  of the root */
+enum sheaf_status job_restrict(struct job *job, const struct plan_rest *rest, struct sheaf_error *error);
+
 /** Settle how many bytes this node's ranks may use together: node_memory. Collective. */
 enum sheaf_status job_settle_memory(struct job *job, struct sheaf_error *error);
 

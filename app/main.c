@@ -4,6 +4,7 @@
 #include "make.h"
 #include "number.h"
 #include "options.h"
+#include "recompute.h"
 #include "restart.h"
 #include "resume_command.h"
 #include "run.h"
@@ -73,6 +74,8 @@ static enum sheaf_status (*find_together(enum command command))(const struct opt
         return resume_command;
     case COMMAND_SWEEP:
         return sweep_command;
+    case COMMAND_VERIFY:
+        return recompute_command;
     default:
         return run_command;
     }
@@ -108,7 +111,7 @@ main(int argument_count, char **arguments)
     int code = SHEAF_OK;
     if (options_parse(argument_count, arguments, &options, &error))
         code = first ? complain(&error) : SHEAF_OK;
-    else if (options.help || options.version || find_alone(options.command))
+    else if (options.help || options.version || (find_alone(options.command) && !options.recompute))
         code = first ? run_alone(&options) : SHEAF_OK;
     else
         code = run_together(&options, &argument_count, &arguments);

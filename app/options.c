@@ -30,14 +30,14 @@ static const struct option_row table[] = {
      "compare each layout on one node, on two, ... on all"},
     {"seconds", 0, OPTION_INTEGER, COMMAND_SWEEP, "SECONDS", 1, 1000000, "60", false, FIELD(seconds),
      "what the sweep may take: it sizes the sample of tasks, then bounds the number of rounds"},
-    {"scratch", 0, OPTION_TEXT, COMMAND_SWEEP, "DIR", 0, 0, NULL, false, FIELD(scratch),
+    {"scratch", 0, OPTION_TEXT, COMMAND_SWEEP | COMMAND_VERIFY, "DIR", 0, 0, NULL, false, FIELD(scratch),
      "where results are written to while it measures, which nobody keeps; default: beside -o, or here"},
     {"csv", 0, OPTION_TEXT, COMMAND_SWEEP, "FILE", 0, 0, NULL, false, FIELD(csv), "the table as CSV"},
     {"json", 0, OPTION_TEXT, COMMAND_SWEEP, "FILE", 0, 0, NULL, false, FIELD(json), "the table as JSON"},
     {"count", 'n', OPTION_INTEGER, COMMAND_RUNS | COMMAND_MAKE, "TASKS", 1, INT64_C(1) << 40, NULL, true, FIELD(count),
      "number of tasks, where no dataset gives it"},
-    {"seed", 0, OPTION_INTEGER, COMMAND_RUNS | COMMAND_MAKE, "NUMBER", 0, INT64_MAX, "0", true, FIELD(seed),
-     "seed of the generated operands"},
+    {"seed", 0, OPTION_INTEGER, COMMAND_RUNS | COMMAND_MAKE | COMMAND_VERIFY, "NUMBER", 0, INT64_MAX, "0", true,
+     FIELD(seed), "seed of the generated operands; of verify, of the sample"},
     {"param", 'p', OPTION_LIST, COMMAND_RUNS, "NAME=VALUE", 0, OPTIONS_PARAMETERS_MAX, NULL, true, FIELD(parameters),
      "a parameter of the kernel (sheaf info KERNEL lists them)"},
     {"kernel", 'k', OPTION_TEXT, COMMAND_RUNS | COMMAND_INFO, "FILE.so", 0, 0, NULL, true, FIELD(plugin),
@@ -87,6 +87,11 @@ static const struct option_row table[] = {
      "read all results that are done again, not only those committed after the last sync, and compute again those that "
      "do not "
      "match their checksum"},
+    {"recompute", 0, OPTION_TEXT, COMMAND_VERIFY, "PERCENT%", 0, 0, NULL, false, FIELD(recompute),
+     "also compute this share of the tasks again, as a sample of chunks, each task on one core, and compare: bit for "
+     "bit "
+     "where "
+     "that is how they were computed"},
     {"dry-run", 0, OPTION_FLAG, COMMAND_RUN | COMMAND_RESUME, NULL, 0, 0, NULL, false, FIELD(dry_run),
      "say what would be computed, its size and an estimate of its time; compute nothing"},
     {"order", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_RESUME, "longest|reverse", 0, 0, "longest", false, FIELD(order),
@@ -161,7 +166,7 @@ static const struct command_text {
      "Tasks that are not committed yet are counted only: a run may be writing the file. Outputs that sheaf make wrote "
      "as "
      "shared have no checksum.\n\n"
-     "  sheaf verify products.h5"},
+     "  sheaf verify products.h5\n  mpirun -n 4 sheaf verify --recompute 1% products.h5"},
     {COMMAND_RESUME, "resume", "FILE.h5",
      "Go on with a results file: compute what is not done yet.\v"
      "Kernel, operands and options are those of the command that it was begun with, and paths in it count from the "

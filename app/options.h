@@ -54,6 +54,7 @@ struct options {
     bool check_finite;
     bool reproducible;
     bool resume, retry_failed, verify;
+    const char *recompute; /**< share of the tasks, "1%"; NULL: none */
     bool overwrite, take_over, dry_run, strict, help, version;
     int order; /**< enum options_order */
     int as;    /**< enum options_as */

@@ -6,6 +6,7 @@
 #include "parameters.h"
 #include "resume.h"
 #include "slurm.h"
+#include "store_past.h"
 
 #include <libgen.h>
 #include <stdlib.h>
@@ -219,6 +220,18 @@ check_past(struct job *job, const struct store_spec *spec, struct sheaf_error *e
 {
     enum sheaf_status status = job->options->dry_run ? SHEAF_OK : take_lock(job, spec->path, error);
     return status ? status : resume_match(job, spec, error);
+}
+
+enum sheaf_status
+results_match(const struct job *job, struct store_past *past, struct sheaf_error *error)
+{
+    struct spec_holder holder;
+    struct store_spec spec;
+    enum sheaf_status status = fill_spec(job, &holder, &spec, error);
+    if (!status)
+        status = store_past_match(past, &spec, error);
+    release_spec(&holder);
+    return status;
 }
 
 enum sheaf_status

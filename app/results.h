@@ -20,6 +20,11 @@ enum sheaf_status results_check(struct job *job, struct sheaf_error *error);
  */
 enum sheaf_status results_claim(struct job *job, const char *output, int64_t bytes, struct sheaf_error *error);
 
+struct store_past;
+
+/** Root, with the plan: whether another results file is of the same computation (store_past_match). Changes nothing. */
+enum sheaf_status results_match(const struct job *job, struct store_past *past, struct sheaf_error *error);
+
 /** Root: give up the lock that results_claim took. */
 void results_unlock(struct job *job);
 

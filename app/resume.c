@@ -271,19 +271,6 @@ check_suspects(struct job *job, int64_t *suspects, uint8_t **right, struct sheaf
     return status;
 }
 
-/** Let all ranks have the root's rest, once a node. Collective. */
-static enum sheaf_status
-share_rest(struct job *job, const struct plan_rest *rest, struct sheaf_error *error)
-{
-    void *shared;
-    int64_t bytes = rest ? rest->bytes : 0;
-    comm_broadcast(job->comm, &bytes, sizeof bytes);
-    enum sheaf_status status = comm_share_root(job->comm, rest, (size_t)bytes, &shared, error);
-    if (!status)
-        plan_restrict(job->plan, shared);
-    return status;
-}
-
 enum sheaf_status
 resume_restrict(struct job *job, struct sheaf_error *error)
 {
@@ -299,7 +286,7 @@ resume_restrict(struct job *job, struct sheaf_error *error)
     if (!status)
         status = comm_agree(job->comm, job->resume ? settle_rest(job, suspects, right, &rest, error) : SHEAF_OK, error);
     if (!status)
-        status = share_rest(job, rest, error);
+        status = job_restrict(job, rest, error);
     if (!status && job->resume) {
         print_past(job, stdout);
         job->map.is_over = job->plan->places == 0 && job->resume->uncertain == 0 &&

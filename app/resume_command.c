@@ -9,9 +9,8 @@
 
 /** What the root finds in the file: plain data, the words of the command line behind it. */
 struct begun {
-    char path[STORE_PATH_BYTES];      /**< of the file, absolute */
-    char directory[STORE_PATH_BYTES]; /**< that it was begun in; "": not known */
-    int64_t bytes;                    /**< of the words */
+    char path[STORE_PATH_BYTES], directory[STORE_PATH_BYTES]; /**< as in struct resume_line */
+    int64_t bytes;                                            /**< of the words */
 };
 
 static enum sheaf_status
@@ -37,7 +36,7 @@ resume_join_arguments(char *first, int64_t bytes, const struct options *given, c
     char *at = first, *end = first + bytes;
     for (; at < end && strcmp(at, "--") != 0; at += strlen(at) + 1)
         words[count++] = at;
-    for (int i = 2; i < given->argument_count; i++)
+    for (int i = 2; given && i < given->argument_count; i++)
         if (given->arguments[i] != given->operands[0] && strcmp(given->arguments[i], "--") != 0)
             words[count++] = given->arguments[i];
     for (; at < end; at += strlen(at) + 1)
@@ -46,62 +45,72 @@ resume_join_arguments(char *first, int64_t bytes, const struct options *given, c
     return count;
 }
 
-/** Parse what was joined, and let it go on with the file where that is now. */
+/** Parse what was joined, for the file where that is now. */
 static enum sheaf_status
-parse(int count, char **words, struct begun *begun, struct options *options, struct sheaf_error *error)
+parse_line(int count, struct resume_line *line, struct sheaf_error *error)
 {
+    struct options *options = &line->options;
     struct sheaf_error reason;
-    if (options_parse(count, words, options, &reason))
-        return sheaf_fail(error, SHEAF_USAGE, "%s: cannot go on by the command that it was begun with: %s", begun->path,
+    if (options_parse(count, line->words, options, &reason))
+        return sheaf_fail(error, SHEAF_USAGE, "%s: cannot go on by the command that it was begun with: %s", line->path,
                           reason.text);
     if (options->command != COMMAND_RUN && options->command != COMMAND_MAKE)
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: was begun by another command than run and make", begun->path);
+        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: was begun by another command than run and make", line->path);
     if (options->command == COMMAND_RUN)
-        options->output = begun->path;
+        options->output = line->path;
     else if (options->operand_count > 0)
-        options->operands[0] = begun->path;
-    options->resume = true;
+        options->operands[0] = line->path;
     options->overwrite = false; // it replaced what was there before this file
     return SHEAF_OK;
 }
 
-static enum sheaf_status
-go_on(int count, char **words, struct begun *begun, struct comm *comm, struct sheaf_error *error)
+enum sheaf_status
+resume_take_line(const char *path, const struct options *given, struct comm *comm, struct resume_line *line,
+                 struct sheaf_error *error)
 {
-    struct options options;
-    enum sheaf_status status = comm_agree(comm, parse(count, words, begun, &options, error), error);
+    struct begun begun = {.bytes = 0};
+    bool root = comm_place(comm)->rank == 0;
+    memset(line, 0, sizeof *line);
+    enum sheaf_status status = root ? read_begun(path, &begun, &line->first, error) : SHEAF_OK;
+    status = comm_agree(comm, status, error);
+    if (status)
+        return status;
+    comm_broadcast(comm, &begun, sizeof begun);
+    memcpy(line->path, begun.path, sizeof line->path);
+    if (!root)
+        line->first = calloc(1, (size_t)begun.bytes + 1);
+    line->words = calloc((size_t)(begun.bytes + (given ? given->argument_count : 0)) + 1, sizeof *line->words);
+    if (!line->first || !line->words)
+        comm_abort(comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
+    comm_broadcast(comm, line->first, (size_t)begun.bytes);
+    const int count = resume_join_arguments(line->first, begun.bytes, given, line->words);
+    status = comm_agree(comm, parse_line(count, line, error), error);
     // Paths in it are from there; where a host has no such directory, from here.
-    if (!status && begun->directory[0] && chdir(begun->directory) != 0)
-        begun->directory[0] = '\0';
-    if (!status)
-        status =
-            options.command == COMMAND_RUN ? run_command(&options, comm, error) : make_command(&options, comm, error);
-    options_free(&options);
+    if (!status && begun.directory[0] && chdir(begun.directory) == 0)
+        memcpy(line->directory, begun.directory, sizeof line->directory);
     return status;
+}
+
+void
+resume_drop_line(struct resume_line *line)
+{
+    options_free(&line->options);
+    free(line->words);
+    free(line->first);
 }
 
 enum sheaf_status
 resume_command(const struct options *options, struct comm *comm, struct sheaf_error *error)
 {
-    struct begun begun = {.bytes = 0};
-    char *first = NULL;
+    struct resume_line line;
     if (options->operand_count != 1) // alike on all ranks
         return sheaf_fail(error, SHEAF_USAGE, "resume takes one results file, %d given", options->operand_count);
-    bool root = comm_place(comm)->rank == 0;
-    enum sheaf_status status = root ? read_begun(options->operands[0], &begun, &first, error) : SHEAF_OK;
-    status = comm_agree(comm, status, error);
-    if (status)
-        return status;
-    comm_broadcast(comm, &begun, sizeof begun);
-    if (!root)
-        first = calloc(1, (size_t)begun.bytes + 1);
-    char **words = calloc((size_t)(begun.bytes + options->argument_count) + 1, sizeof *words);
-    if (!first || !words)
-        comm_abort(comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
-    comm_broadcast(comm, first, (size_t)begun.bytes);
-    const int count = resume_join_arguments(first, begun.bytes, options, words);
-    status = go_on(count, words, &begun, comm, error);
-    free(words);
-    free(first);
+    enum sheaf_status status = resume_take_line(options->operands[0], options, comm, &line, error);
+    if (!status) {
+        line.options.resume = true;
+        status = line.options.command == COMMAND_RUN ? run_command(&line.options, comm, error)
+                                                     : make_command(&line.options, comm, error);
+    }
+    resume_drop_line(&line);
     return status;
 }

@@ -7,6 +7,25 @@
 
 #include "comm.h"
 #include "options.h"
+#include "store.h"
+
+/** The command that a results file was begun with, as options of this process. */
+struct resume_line {
+    struct options options;           /**< of `run` or `make`; its output is `path` */
+    char path[STORE_PATH_BYTES];      /**< of the file, absolute */
+    char directory[STORE_PATH_BYTES]; /**< that the command was given in; "": not known */
+    char *first, **words;             /**< what the options' texts are in */
+};
+
+/**
+ * Read the command that a results file was begun with, and go to the directory that it was given in, where this host has that.
+ * Collective.
+ * @param[in]  given  more words, of the command line behind its operand, are put in: they count more; NULL: none
+ * @param[out] line   resume_drop_line is the caller's, also after a failure
+ */
+enum sheaf_status resume_take_line(const char *path, const struct options *given, struct comm *comm,
+                                   struct resume_line *line, struct sheaf_error *error);
+void resume_drop_line(struct resume_line *line);
 
 /** Collective. @return alike on all ranks, with the text of an error */
 enum sheaf_status resume_command(const struct options *options, struct comm *comm, struct sheaf_error *error);

@@ -17,9 +17,9 @@ struct store {
     int descriptor;
 };
 
-enum sheaf_status
-store_attach(const struct store_map *map, const struct store_place *places, struct store **store,
-             struct sheaf_error *error)
+static enum sheaf_status
+attach(const struct store_map *map, const struct store_place *places, bool writing, struct store **store,
+       struct sheaf_error *error)
 {
     struct stat about;
 
@@ -32,7 +32,8 @@ store_attach(const struct store_map *map, const struct store_place *places, stru
     (*store)->map = *map;
     (*store)->places = places;
     const char *path = map->temporary[0] ? map->temporary : map->path;
-    enum sheaf_status status = file_open_write(path, map->on_nfs, &(*store)->descriptor, error);
+    enum sheaf_status status = writing ? file_open_write(path, map->on_nfs, &(*store)->descriptor, error)
+                                       : file_open_read(path, path, &(*store)->descriptor, NULL, error);
     if (status == SHEAF_OK && (fstat((*store)->descriptor, &about) != 0 || about.st_size < map->bytes)) {
         status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: is not the file of %lld bytes that was built for this run",
                             map->path, (long long)map->bytes);
@@ -43,6 +44,20 @@ store_attach(const struct store_map *map, const struct store_place *places, stru
         *store = NULL;
     }
     return status;
+}
+
+enum sheaf_status
+store_attach(const struct store_map *map, const struct store_place *places, struct store **store,
+             struct sheaf_error *error)
+{
+    return attach(map, places, true, store, error);
+}
+
+enum sheaf_status
+store_attach_reading(const struct store_map *map, const struct store_place *places, struct store **store,
+                     struct sheaf_error *error)
+{
+    return attach(map, places, false, store, error);
 }
 
 enum sheaf_status
@@ -310,6 +325,13 @@ store_read_status(struct store *store, int64_t first, int64_t count, uint8_t *st
         result = file_read(store->descriptor, map->path, map->info_offset + first * (int64_t)sizeof *info, info,
                            (size_t)count * sizeof *info, error);
     return result;
+}
+
+enum sheaf_status
+store_read_run(struct store *store, uint32_t number, struct record_run *run, struct sheaf_error *error)
+{
+    return file_read(store->descriptor, store->map.path,
+                     store->map.runs_offset + number % RECORD_RUNS * (int64_t)sizeof *run, run, sizeof *run, error);
 }
 
 enum sheaf_status

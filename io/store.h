@@ -135,6 +135,10 @@ enum sheaf_status store_settle(struct store *store, struct store_settlement *set
 enum sheaf_status store_attach(const struct store_map *map, const struct store_place *places, struct store **store,
                                struct sheaf_error *error);
 
+/** Open for reading only. As store_attach, of a file that has its name. */
+enum sheaf_status store_attach_reading(const struct store_map *map, const struct store_place *places,
+                                       struct store **store, struct sheaf_error *error);
+
 /** Close and free. @return SHEAF_IO_ERROR where closing reports a failed write; NULL is a no-op */
 enum sheaf_status store_detach(struct store *store, struct sheaf_error *error);
 
@@ -176,6 +180,10 @@ enum sheaf_status store_read_record(struct store *store, int64_t chunk, struct r
 /** Read the status and info rows of tasks [first, first + count). */
 enum sheaf_status store_read_status(struct store *store, int64_t first, int64_t count, uint8_t *status, int32_t *info,
                                     struct sheaf_error *error);
+
+/** Read the slot that a start has, or had: whether it is this one's, and whole, the row tells (record_run_valid, number). */
+enum sheaf_status store_read_run(struct store *store, uint32_t number, struct record_run *run,
+                                 struct sheaf_error *error);
 
 /** Write the run's slot (row number mod RECORD_RUNS), sealed here. */
 enum sheaf_status store_write_run(struct store *store, struct record_run *run, struct sheaf_error *error);

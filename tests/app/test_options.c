@@ -446,6 +446,44 @@ a_command_line_can_be_repeated_with_another_command(void **state)
     }
 }
 
+/* Options that change results, and no others, tell two commands apart; they are written as they would be given. */
+static void
+differences_are_found(void **state)
+{
+    static const struct {
+        const char *first, *second, *expected[2];
+    } cases[] = {
+        {"run inv a -o b --layout 1x1 --memory 1G --progress log --order reverse -k a.so",
+         "run inv a -o c -k b.so",
+         {NULL}},
+        {"run inv a -o b --seed 0", "run inv a -o b --resume", {NULL}},
+        {"run inv a -o b --seed 3", "run inv a -o b", {"--seed 3", "--seed 0"}},
+        {"run inv a -o b", "run inv a -o b -n 7", {"no --count", "--count 7"}},
+        {"run inv a -o b --as f32", "run inv a -o b", {"--as f32", "--as auto"}},
+        {"run inv a -o b --outputs u,s", "run inv a -o b --outputs s,u", {"--outputs u,s", "--outputs s,u"}},
+        {"run inv a -o b --outputs u,s", "run inv a -o b", {"--outputs u,s", "no --outputs"}},
+        {"run inv a -o b", "run inv a -o b --check-finite", {"no --check-finite", "--check-finite"}},
+    };
+    char text[OPTIONS_VALUE_TEXT];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_ok(parse(cases[i].first), &error);
+        struct options first = options;
+        char *outputs = first.outputs ? strdup(first.outputs) : NULL; /* words live until the next call */
+        first.outputs = outputs;
+        options.words = NULL;
+        test_ok(parse(cases[i].second), &error);
+        const struct option_row *row = options_find_difference(&first, &options);
+        assert_true(!row == !cases[i].expected[0]);
+        if (row) {
+            assert_string_equal(options_format_value(row, &first, text), cases[i].expected[0]);
+            assert_string_equal(options_format_value(row, &options, text), cases[i].expected[1]);
+        }
+        free(outputs);
+        options_free(&first);
+    }
+}
+
 int
 main(void)
 {
@@ -462,6 +500,7 @@ main(void)
         cmocka_unit_test(help_and_version_need_no_command),
         cmocka_unit_test(unknown_options_are_refused),
         cmocka_unit_test(too_many_arguments_are_refused),
+        cmocka_unit_test(differences_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

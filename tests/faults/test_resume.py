@@ -378,5 +378,52 @@ class Resumed(ResumeTest):
         self.assertSameResults("out.h5", "expected.h5")
 
 
+class Recomputed(ResumeTest):
+    def test_sample_is_equal(self):
+        self.sheaf(*self.run_words("out.h5"), ranks=2, code=1)
+        before = self.snapshot()
+        outcome = self.sheaf("verify", "out.h5", "--recompute", "10%", ranks=3, environment=self.logged())
+        sample = self.log()
+        self.assertIn(f"{len(sample)} tasks of {len(sample) // PER_CHUNK} chunk", outcome.out)
+        self.assertIn(f"computed again: {len(sample)} equal, bit for bit, 0 different", outcome.out)
+        self.assertTrue(0 < len(sample) < TASKS)
+        self.sheaf("verify", "out.h5", "--recompute", "10%", ranks=0, environment=self.logged())
+        self.assertEqual(sorted(self.log()), sorted(sample), "another sample")
+        self.sheaf("verify", "out.h5", "--recompute", "10%", "--seed", "1", ranks=0, environment=self.logged())
+        self.assertNotEqual(sorted(self.log()), sorted(sample), "the same sample")
+        outcome = self.sheaf("verify", "out.h5", "--recompute", "0.001%", ranks=0, environment=self.logged())
+        self.assertIn("4 tasks of 1 chunk computed again", outcome.out)
+        self.log()
+        self.assertEqual(before, self.snapshot())
+
+    def test_wrong_results_are_named(self):
+        """Results that are not what their inputs give, whatever their checksums say."""
+        self.sheaf(*self.run_words("out.h5"), ranks=0, environment={"SHEAF_TEST_MENDED": "1"})
+        self.sheaf("verify", "out.h5", ranks=0)
+        outcome = self.sheaf("verify", "out.h5", "--recompute", "100%", ranks=2, code=1)
+        self.assertIn("out.h5: task 5: 1024 of 1024 elements of /result are not what is computed now", outcome.out)
+        self.assertIn("out.h5: task 3: has status 1 and info 0, now it gets 2 and 3", outcome.out)
+        self.assertIn("0 equal, bit for bit, 200 different", outcome.out)
+        self.assertEqual(outcome.complaints(), ["sheaf: out.h5: 200 of 200 tasks that were computed again differ"])
+
+    def test_other_widths(self):
+        """What was computed on two cores is compared with a tolerance, for it differs in the last bits."""
+        self.sheaf("run", "inv", "random:300x300", "--count", 6, "-o", "out.h5", "--layout", "1x2:2", ranks=0)
+        outcome = self.sheaf("verify", "out.h5", "--recompute", "100%", ranks=0)
+        self.assertRegex(outcome.out, "6 tasks of . chunks? computed again: . equal, bit for bit, .*0 different")
+
+    def test_refusals(self):
+        self.sheaf(*self.run_words("out.h5"), ranks=0, code=1)
+        self.sheaf("make", "made.h5", "a=random:10x10", "--count", 5, ranks=0)
+        outcome = self.sheaf("verify", "out.h5", "--recompute", "0%", ranks=0, code=USAGE)
+        self.assertIn('expected a share from above 0% to 100%, as 1%, found "0%"', outcome.err)
+        outcome = self.sheaf("verify", "made.h5", "--recompute", "1%", ranks=0, code=BAD_DATA)
+        self.assertIn("made.h5: --recompute is for what sheaf run has computed", outcome.err)
+        self.write_input(more=1.0)
+        outcome = self.sheaf("verify", "out.h5", "--recompute", "1%", ranks=2, code=BAD_DATA)
+        self.assertEqual(len(outcome.complaints()), 1)
+        self.assertIn("the content of in.h5:/a is not that of in.h5:/a when the file was begun", outcome.err)
+
+
 if __name__ == "__main__":
     unittest.main()

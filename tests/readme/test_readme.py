@@ -91,13 +91,14 @@ class Readme(unittest.TestCase):
     def test_options(self):
         """README tells of every option of sheaf run, and of none that no command has."""
         there = {command: set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", self.help_of(command), re.MULTILINE))
-                 for command in ("run", "make", "info", "verify", "status")}
+                 for command in ("run", "sweep", "make", "info", "verify", "resume", "status")}
         self.assertIn("--outputs", there["run"])
         with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
             text = re.sub(r"^    .*$", "", file.read(), flags=re.MULTILINE)  # other programs' command lines
         told = set(re.findall(r"--[a-z][a-z-]*", text))
         self.assertEqual(there["run"] - told - {"--help", "--version", "--output"}, set())
-        self.assertEqual(told - set().union(*there.values()), set())
+        slurm = {"--nodes", "--ntasks-per-node", "--cpus-per-task"}
+        self.assertEqual(told - slurm - set().union(*there.values()), set())
 
     @staticmethod
     def help_of(command):
