@@ -339,9 +339,10 @@ best_place(const struct tail *tail)
         ends[i] = try_width(tail, i, head_start(tail, i));
         least = fmin(least, ends[i]);
     }
-    int place = 0;
-    while (ends[place] > least * (1 + nearly))
-        place++;
+    int place = tail->width_count - 1;
+    for (int i = place - 1; i >= 0; i--)
+        if (ends[i] <= least * (1 + nearly))
+            place = i;
     return place;
 }
 

@@ -117,10 +117,10 @@ struct policy_node {
 
 /** How a chunk is to be computed. */
 struct policy_width {
-    int width; /**< 1, or at least `threads`: then all cores of the rank that leads, and others of the node */
-    int rank;  /**< who leads; at width 1 another one that has a free core does as well */
-    double start,
-        finish; /**< predicted seconds from now; start 0: now. Else ask again at start, or when a core is free */
+    int width;     /**< 1, or at least `threads`: then all cores of the rank that leads, and others of the node */
+    int rank;      /**< who leads; at width 1 another one that has a free core does as well */
+    double start;  /**< predicted seconds from now; 0: now. Else ask again when a core is free */
+    double finish; /**< predicted seconds from now */
 };
 
 /**

@@ -48,7 +48,7 @@ static void
 tiny_tasks_never_look_better_on_several_cores(void **state)
 {
     (void)state;
-    for (double n = 1; n <= 64; n *= 2)
+    for (int n = 1; n <= 64; n *= 2)
         for (int64_t tasks = 1; tasks <= 16384; tasks *= 8) {
             struct tune_facts facts = product(n, tasks);
             for (int width = 2; width <= 128; width++)

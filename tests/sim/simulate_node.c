@@ -107,15 +107,15 @@ end(struct node *node, int place)
     share_memory(node);
 }
 
-/* Let time pass until a chunk is done, or until that time. */
+/* Let time pass until a chunk is done: one is being computed. */
 static void
-pass(struct node *node, double until)
+pass(struct node *node)
 {
-    int first = -1;
-    double soonest = until;
+    int first = 0;
+    double soonest = INFINITY;
     for (int i = 0; i < node->running; i++) {
         double at = node->now + node->chunks[i].left * node->chunks[i].seconds * node->chunks[i].slowness;
-        if (at <= soonest) {
+        if (at < soonest) {
             soonest = at;
             first = i;
         }
@@ -123,8 +123,7 @@ pass(struct node *node, double until)
     for (int i = 0; i < node->running; i++)
         node->chunks[i].left -= (soonest - node->now) / (node->chunks[i].seconds * node->chunks[i].slowness);
     node->now = soonest;
-    if (first >= 0)
-        end(node, first);
+    end(node, first);
 }
 
 /* ---- who decides ---- */
@@ -144,8 +143,8 @@ predict_free(const struct node *node, double *free_in)
     }
 }
 
-/* Begin the head where the rule says so. @return 0: it has begun; else seconds to wait for */
-static double
+/* Begin the head where the rule says so. @return false where it is to wait */
+static bool
 ask_rule(struct node *node)
 {
     double free_in[NODE_CORES_MAX], behind[2 * NODE_CORES_MAX];
@@ -163,9 +162,9 @@ ask_rule(struct node *node)
     struct policy_width choice;
     policy_choose_width(&facts, &node->facts[node->class_index], &choice);
     if (choice.start > 0)
-        return choice.start;
+        return false;
     begin(node, choice.width, choice.rank * setup->threads);
-    return 0;
+    return true;
 }
 
 static int
@@ -177,23 +176,19 @@ idle_cores(const struct node *node)
     return idle;
 }
 
-/* Begin what can begin. @return until when to wait at most; negative: for nothing */
-static double
+/* Begin what can begin now. */
+static void
 begin_all(struct node *node)
 {
-    int idle;
+    int idle, width = node->setup->width;
     while (node->class_index < node->setup->class_count && (idle = idle_cores(node)) > 0) {
-        if (node->setup->width > 0) {
-            if (idle < node->setup->width)
-                break;
-            begin(node, node->setup->width, 0);
-            continue;
-        }
-        double wait = ask_rule(node);
-        if (wait > 0)
-            return idle == node->cores ? -1 : node->now + wait;
+        if (width == 0 && !ask_rule(node))
+            return;
+        if (width > idle)
+            return;
+        if (width > 0)
+            begin(node, width, 0);
     }
-    return INFINITY;
 }
 
 double
@@ -203,12 +198,10 @@ simulate_node(const struct node_setup *setup)
     for (int i = 0; i < setup->class_count; i++)
         node.facts[i] = setup->classes[i].facts;
     node.left = setup->classes[0].chunks;
-    for (;;) {
-        double until = begin_all(&node);
-        if (until < 0)
-            return -1;
-        if (node.running == 0)
-            return node.now;
-        pass(&node, until);
+    begin_all(&node);
+    while (node.running > 0) {
+        pass(&node);
+        begin_all(&node);
     }
+    return node.class_index < setup->class_count ? -1 : node.now;
 }

@@ -30,6 +30,17 @@ struct model {
 static struct model models[MODELS_MAX];
 static int model_count;
 
+/* The number at the start of a text, which goes on behind it. */
+static double
+read_number(char **text)
+{
+    char *start = *text;
+    double number = strtod(start, text);
+    if (*text == start)
+        fail_msg("models.txt: not a number: %s", start);
+    return number;
+}
+
 static void
 read_models(void)
 {
@@ -38,26 +49,34 @@ read_models(void)
     assert_non_null(file);
     while (fgets(line, sizeof line, file)) {
         struct model *model = &models[model_count];
+        size_t kernel = strcspn(line, " ");
+        char *at = line + kernel;
         if (line[0] == '#' || line[0] == '\n')
             continue;
-        assert_true(model_count < MODELS_MAX);
-        if (sscanf(line, "%31s %d %lf %lf %255s", model->kernel, &model->n, &model->seconds, &model->memory,
-                   model->curve) != 5)
-            fail_msg("models.txt: cannot read: %s", line);
+        assert_true(model_count < MODELS_MAX && kernel < sizeof model->kernel);
+        memcpy(model->kernel, line, kernel);
+        model->n = (int)read_number(&at);
+        model->seconds = read_number(&at);
+        model->memory = read_number(&at);
+        at += strspn(at, " ");
+        size_t curve = strcspn(at, " \n");
+        assert_true(curve > 0 && curve < sizeof model->curve);
+        memcpy(model->curve, at, curve);
         model_count++;
     }
     fclose(file);
     assert_true(model_count > 0);
 }
 
-static const struct model *
+static struct model *
 find_model(const char *kernel, int n)
 {
-    for (int i = 0; i < model_count; i++)
-        if (models[i].n == n && strcmp(models[i].kernel, kernel) == 0)
-            return &models[i];
-    fail_msg("models.txt: no %s of %d", kernel, n);
-    return NULL;
+    int i = 0;
+    while (i < model_count && (models[i].n != n || strcmp(models[i].kernel, kernel) != 0))
+        i++;
+    if (i == model_count)
+        fail_msg("models.txt: no %s of %d", kernel, n);
+    return &models[i];
 }
 
 /* ---- workloads ---- */
@@ -117,16 +136,15 @@ struct sweep {
 
 /* Fill the class's true curve: as it was published, or Amdahl's law. */
 static void
-set_curve(const struct model *model, const struct sweep *sweep, struct node_class *class)
+set_curve(struct model *model, const struct sweep *sweep, struct node_class *class)
 {
     struct node_model *truth = &class->model;
     if (strcmp(model->curve, "amdahl") != 0) {
-        int used = 0;
-        for (const char *at = model->curve; *at; at += used + (at[used] == ',')) {
+        for (char *at = model->curve; *at; at += *at == ',') {
             assert_true(truth->points < NODE_CURVE_MAX);
-            if (sscanf(at, "%d:%lf%n", &truth->widths[truth->points], &truth->parts[truth->points], &used) != 2)
-                fail_msg("models.txt: not a curve: %s", model->curve);
-            truth->points++;
+            truth->widths[truth->points] = (int)read_number(&at);
+            assert_int_equal(*at++, ':');
+            truth->parts[truth->points++] = read_number(&at);
         }
         return;
     }
@@ -143,7 +161,7 @@ static void
 make_class(const struct part *part, int cores, const struct sweep *sweep, double estimate, struct node_class *class)
 {
     static const char *const labels[SHEAF_OPERANDS_MAX] = {"a", "b"};
-    const struct model *model = find_model(part->kernel, part->n);
+    struct model *model = find_model(part->kernel, part->n);
     const struct sheaf_kernel *kernel = kernel_find(part->kernel);
     struct plan_request request = {.tasks = (int64_t)floor(part->each * cores) + part->more};
     struct signature signature;
