@@ -575,15 +575,17 @@ sweep_all(struct sweep *sweep, struct sheaf_error *error)
     return status ? status : comm_agree(job->comm, is_root(sweep) ? report(sweep, error) : SHEAF_OK, error);
 }
 
+/** Free all of it, but for what threads use that were left to themselves. */
 static void
 end(struct sweep *sweep)
 {
-    bool abandoned = sweep->job && sweep->job->abandoned; // threads that were left use the sample
-    if (sweep->whole && !abandoned)
-        sweep->job->plan = sweep->whole;
-    if (sweep->job)
-        job_end(sweep->job);
+    struct job *job = sweep->job;
+    bool abandoned = job && job->abandoned;
     store_sweep_close(sweep->file, NULL);
+    if (job && sweep->whole && !abandoned)
+        job->plan = sweep->whole;
+    if (job)
+        job_end(job);
     if (abandoned)
         return;
     free(sweep->rest);
@@ -598,16 +600,18 @@ sweep_command(const struct options *options, struct comm *comm, struct sheaf_err
     if (!sweep)
         comm_abort(comm, SHEAF_NO_RESOURCES);
     enum sheaf_status status = run_allow(options, comm, error);
-    if (!status)
-        status = job_begin(&command, options, comm, &sweep->job, error);
     if (!status) {
-        sweep->whole = sweep->job->plan;
-        sweep->job->quiet = true;
+        struct job *job;
+        status = job_begin(&command, options, comm, &job, error);
+        sweep->job = job;
+        sweep->whole = status ? NULL : job->plan;
+        job->quiet = true;
         sweep->seconds = options->seconds ? options->seconds : SECONDS_DEFAULT;
-        status = sweep_all(sweep, error);
     }
+    if (!status)
+        status = sweep_all(sweep, error);
     end(sweep);
-    return status;
+    return status; // NOLINT(clang-analyzer-unix.Malloc): a dropped sweep stays, for its threads
 }
 
 enum sheaf_status

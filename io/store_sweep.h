@@ -64,13 +64,13 @@ struct store_sweep;
  * @return SHEAF_OK; SHEAF_NO_OUTPUT, SHEAF_IO_ERROR: nothing is left behind
  */
 enum sheaf_status store_sweep_create(const char *path, bool overwrite, const char *identity, const char *command,
-                                     int cells, int rounds, struct store_sweep **sweep, struct sheaf_error *error);
+                                     int cells, int rounds, struct store_sweep **out, struct sheaf_error *error);
 
 /**
  * Open a file that store_sweep_create made.
  * @return SHEAF_OK; SHEAF_NO_INPUT: there is none, or no HDF5; SHEAF_BAD_DATA: it is no sweep's, or damaged, or of a later format
  */
-enum sheaf_status store_sweep_open(const char *path, bool writable, struct store_sweep **sweep,
+enum sheaf_status store_sweep_open(const char *path, bool writable, struct store_sweep **out,
                                    struct sheaf_error *error);
 
 /** Close and free; NULL is a no-op. @return SHEAF_IO_ERROR where closing reports a failed write */

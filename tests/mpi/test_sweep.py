@@ -167,6 +167,7 @@ class Interrupted(SweepTest):
     launcher_may_leave_files = True
 
     def test_killed_and_gone_on(self):
+        """Without a launcher it is asked to end, and says so; with one its ranks are killed."""
         arguments = ["matmul", "random:32x32", "random:32x32", "--count", 200000, "--seconds", 8, "-o", "sweep.h5"]
         process = self.start("sweep", *arguments, ranks=LAUNCHED)
         self.addCleanup(process.kill)
@@ -178,8 +179,11 @@ class Interrupted(SweepTest):
             if self.path("sweep.h5").exists():
                 measured = np.count_nonzero(self.columns()["seconds"])
         for rank in self.rank_processes().values():
-            os.kill(rank, signal.SIGKILL)
-        self.finish(process)
+            os.kill(rank, signal.SIGKILL if LAUNCHED else signal.SIGTERM)
+        outcome = self.finish(process)
+        if not LAUNCHED:
+            self.assertEqual(outcome.code, INTERRUPTED, str(outcome))
+            self.assertIn("the same command goes on with what sweep.h5 holds", outcome.complaints()[-1])
         before = self.columns()
         self.assertEqual(before["phase"][0], MEASURING)
         self.assertIn("not complete: the same command goes on with it", self.sheaf("info", "sweep.h5", ranks=0).out)
@@ -203,10 +207,7 @@ class Interrupted(SweepTest):
             self.assertLess(time.monotonic(), end, "the sweep makes no file")
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        outcome = self.finish(process)
-        if not LAUNCHED:  # mpirun hides it
-            self.assertEqual(outcome.code, INTERRUPTED, str(outcome))
-            self.assertIn("the same command goes on with what sweep.h5 holds", outcome.complaints()[-1])
+        self.finish(process)
         self.assertEqual(self.columns()["phase"][0], WARMING)
         # Nothing was measured: another sweep may have the file.
         self.sweep("matmul", "random:9x9", "random:9x9", "--count", 20, "--seconds", 20, "-o", "sweep.h5", "--layouts", "1x1")
