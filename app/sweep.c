@@ -628,9 +628,12 @@ sweep_print_file(const char *path, struct sheaf_error *error)
     if (!status) {
         const struct sweep_report about = {.data = data};
         printf("%s: %s\n", path, store_sweep_text(file, STORE_SWEEP_COMMAND));
-        if (phase != STORE_SWEEP_COMPLETE)
+        if (phase == STORE_SWEEP_WARMING)
+            printf("nothing is measured yet\n");
+        else if (phase == STORE_SWEEP_MEASURING)
             printf("not complete: the same command goes on with it\n");
-        sweep_report_print(&about, stdout);
+        if (phase != STORE_SWEEP_WARMING)
+            sweep_report_print(&about, stdout);
     }
     store_sweep_close(file, NULL);
     free(data);

@@ -134,14 +134,18 @@ sweep_file_read(const struct store_sweep *file, struct sweep_data *data, enum st
     const struct {
         enum store_sweep_column column;
         void *value;
-    } rows[] = {{STORE_SWEEP_PHASE, &number},
-                {STORE_SWEEP_ROUNDS, &made},
+    } rows[] = {{STORE_SWEEP_ROUNDS, &made},
                 {STORE_SWEEP_SAMPLE_CHUNKS, &data->sample_chunks},
                 {STORE_SWEEP_SAMPLE_TASKS, &data->sample_tasks},
                 {STORE_SWEEP_SAMPLE_FLOPS, &data->sample_flops},
                 {STORE_SWEEP_SAMPLE_FAILED, &data->sample_failed},
                 {STORE_SWEEP_BARE_SECONDS, data->bare_seconds}};
-    enum sheaf_status status = read_cells(file, data, error);
+    enum sheaf_status status = store_sweep_read(file, STORE_SWEEP_PHASE, 0, 1, &number, error);
+    *phase = number == STORE_SWEEP_MEASURING || number == STORE_SWEEP_COMPLETE ? (enum store_sweep_phase)number
+                                                                               : STORE_SWEEP_WARMING;
+    if (status || *phase == STORE_SWEEP_WARMING)
+        return status;
+    status = read_cells(file, data, error);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !status; i++)
         status = store_sweep_read(file, rows[i].column, 0, rows[i].value == data->bare_seconds ? rounds : 1,
                                   rows[i].value, error);
@@ -153,7 +157,5 @@ sweep_file_read(const struct store_sweep *file, struct sweep_data *data, enum st
                 store_sweep_read(file, STORE_SWEEP_MEMORY, (int64_t)round * cells, cells, data->memory[round], error);
     }
     data->rounds = made < 0 ? 0 : made > rounds ? rounds : (int)made;
-    *phase = number == STORE_SWEEP_MEASURING || number == STORE_SWEEP_COMPLETE ? (enum store_sweep_phase)number
-                                                                               : STORE_SWEEP_WARMING;
     return status;
 }

@@ -25,7 +25,7 @@ enum sheaf_status sweep_file_write_round(struct store_sweep *file, const struct 
                                          struct sheaf_error *error);
 
 /**
- * Read all that was measured.
+ * Read all that was measured; of a sweep that is warming up that is nothing, and not even its cells need be there.
  * @param[in,out] data  nodes and cores are the caller's to know, where a sweep goes on
  * @return SHEAF_OK; SHEAF_BAD_DATA: it has more cells or rounds than this program; SHEAF_IO_ERROR
  */

@@ -209,6 +209,11 @@ class Interrupted(SweepTest):
         process.send_signal(signal.SIGTERM)
         self.finish(process)
         self.assertEqual(self.columns()["phase"][0], WARMING)
+        self.assertIn("nothing is measured yet", self.sheaf("info", "sweep.h5", ranks=0).out)
+        # Killed right after the file had its name, before its cells were in it.
+        with h5py.File(self.path("sweep.h5"), "r+") as file:
+            for column in ("layout", "nodes", "ranks", "threads", "width", "threads_per_core"):
+                file["sweep"][column][...] = np.zeros_like(file["sweep"][column][...])
         # Nothing was measured: another sweep may have the file.
         self.sweep("matmul", "random:9x9", "random:9x9", "--count", 20, "--seconds", 20, "-o", "sweep.h5", "--layouts", "1x1")
         self.assertEqual(self.columns()["phase"][0], COMPLETE)
