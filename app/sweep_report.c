@@ -51,7 +51,7 @@ print_row(const struct sweep_report *report, int cell, const struct sweep_row *r
 {
     const struct sweep_data *data = report->data;
     const struct cell *about = &data->cells.all[cell];
-    char layout[LAYOUT_TEXT], rate[32], spread[32], flops[32] = "-", bare[32] = "-", memory[32];
+    char layout[LAYOUT_TEXT], rate[32], spread[32] = "-", flops[32] = "-", bare[32] = "-", memory[32];
     fprintf(stream, "%-16s %-16s", format_layout(data, cell, layout), threads_work_on(about));
     if (row->repeats == 0) {
         fprintf(stream, " not measured\n");
@@ -61,8 +61,9 @@ print_row(const struct sweep_report *report, int cell, const struct sweep_row *r
         summary_format_quantity(row->flops_per_second, "FLOP/s", flops);
     if (row->of_bare > 0)
         snprintf(bare, sizeof bare, "%.1f %%", 100 * row->of_bare);
-    fprintf(stream, " %9s %9s %14s %9s %9.2f %9s  ", format_rate(row->tasks_per_second, rate),
-            format_rate((row->tasks_per_second_high - row->tasks_per_second_low) / 2, spread), flops, bare,
+    if (row->repeats > 1)
+        format_rate((row->tasks_per_second_high - row->tasks_per_second_low) / 2, spread);
+    fprintf(stream, " %9s %9s %14s %9s %9.2f %9s  ", format_rate(row->tasks_per_second, rate), spread, flops, bare,
             row->relative, summary_format_quantity((double)row->memory_bytes, "B", memory));
     fprintf(stream, "%s",
             row->verdict == SWEEP_BEST    ? "best"

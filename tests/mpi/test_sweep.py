@@ -153,6 +153,19 @@ class Tables(SweepTest):
         self.assertRegex(info, "· [0-9.]+ times more threads than cores")
 
     @unittest.skipIf(RANKS == 1, "needs several ranks")
+    def test_layouts_that_do_not_fit_the_memory(self):
+        # A task needs 2 x 720 kB: the memory holds one at a time, not one a rank.
+        outcome = self.sweep("inv", "random:300x300", "--count", 20, "--memory", "2500K", "--layouts", "1x2:2,2x1:1", "--seconds", 15,
+                             "-o", "sweep.h5", "--csv", "t.csv")
+        self.assertRegex(outcome.err, "sheaf: 2x1:1 is not measured: a task needs .* of memory, ")
+        self.assertRegex(outcome.out, r"\n2x1:1 +- +not measured\n")
+        columns = self.columns()
+        np.testing.assert_array_equal(columns["verdict"], [BEST, UNMEASURED])
+        self.assertTrue(columns["repeats"][0] > 0 and columns["repeats"][1] == 0)
+        with open(self.path("t.csv"), encoding="utf-8") as file:
+            self.assertEqual([row["verdict"] for row in csv.DictReader(file)], ["best", "not measured"])
+
+    @unittest.skipIf(RANKS == 1, "needs several ranks")
     def test_nodes(self):
         self.sweep("matmul", "random:20x20", "random:20x20", "--count", 5000, "--seconds", 15, "--nodes", "--layouts", "1x1",
                    "-o", "sweep.h5", environment={"SHEAF_NODE_RANKS": "1"})
