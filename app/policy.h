@@ -133,7 +133,8 @@ struct policy_width {
  * optimization", Journal of Heuristics 3, 1997). Of widths that are nearly as good the smallest. What follows is taken to scale
  * as the head does.
  *
- * With all cores free, start is 0. Costs O(cores) while there is plenty; else, measured, some 0.02 ms on 32 cores and 0.1 to 1 ms on 128.
+ * With all cores free, start is 0. Costs O(cores) while there is plenty; else, measured, some 0.02 ms on 32 cores and 0.1 to
+ * 1 ms on 128.
  *
  * @param[in]  head    the chunk
  * @param[out] choice
