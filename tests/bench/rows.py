@@ -48,7 +48,7 @@ class Row:
 
 PAIR = ("a", "b")
 ROWS = [
-    Row("large", "matmul", 40, 2000, (4, 100), PAIR),
+    Row("large", "matmul", 40, 2000, (4, 100), PAIR, limits=("bare", "move")),
     Row("small-64", "matmul", 20000, 64, (40, 16), PAIR, limits=("bare", "move")),
     Row("small-8", "matmul", 1000000, 8, (500, 8), PAIR, limits=("bare", "move")),
     Row("inv-16", "inv", 100000, 16, (100, 16), limits=("bare", "move")),
