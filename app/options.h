@@ -117,7 +117,7 @@ enum { OPTIONS_VALUE_TEXT = 256 };
 
 /**
  * The first option that changes results and has another value in `b`. Parameters of the kernel are not compared: what they
- * are with their defaults is the kernel's to say; nor are files with kernels, which may lie elsewhere.
+ * are with their defaults is the kernel's to say; nor are files with kernels, which may lie elsewhere: their content counts.
  * @return NULL: there is none
  */
 const struct option_row *options_find_difference(const struct options *a, const struct options *b);

@@ -1,11 +1,16 @@
 #include "plugin.h"
+#include "file.h"
 #include "list.h"
+#include "records.h"
 #include "signature.h"
 
 #include <dlfcn.h>
 #include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +19,7 @@ typedef const struct sheaf_kernel *const *plugin_entry(uint32_t abi);
 
 static const struct sheaf_kernel *const none[] = {NULL};
 static const struct sheaf_kernel *const *loaded = none;
+static char loaded_path[PATH_MAX]; /**< absolute: whoever asks may be in another directory by then */
 
 static bool
 is_word(const char *name)
@@ -134,7 +140,47 @@ plugin_load(const char *path, struct sheaf_error *error)
             return status;
     }
     loaded = kernels;
+    if (!realpath(place, loaded_path))
+        loaded_path[0] = '\0';
     return SHEAF_OK;
+}
+
+/** Add a whole file. */
+static enum sheaf_status
+digest_file(struct record_digest *digest, int descriptor, int64_t bytes, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    char piece[65536];
+    for (int64_t at = 0; at < bytes && !status; at += (int64_t)sizeof piece) {
+        size_t count = bytes - at < (int64_t)sizeof piece ? (size_t)(bytes - at) : sizeof piece;
+        status = file_read(descriptor, loaded_path, at, piece, count, error);
+        record_digest_add(digest, piece, status ? 0 : count);
+    }
+    return status;
+}
+
+enum sheaf_status
+plugin_fingerprint(const struct sheaf_kernel *kernel, char text[PLUGIN_FINGERPRINT_TEXT], struct sheaf_error *error)
+{
+    const struct sheaf_kernel *const *own = loaded;
+    struct stat about;
+    int descriptor;
+    text[0] = '\0';
+    while (*own && *own != kernel)
+        own++;
+    if (!*own)
+        return SHEAF_OK;
+    enum sheaf_status status = file_open_read(loaded_path, loaded_path, &descriptor, &about, error);
+    if (status)
+        return status;
+    struct record_digest *digest = record_digest_create();
+    status = digest ? digest_file(digest, descriptor, about.st_size, error)
+                    : sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to read it", loaded_path);
+    if (!status)
+        snprintf(text, PLUGIN_FINGERPRINT_TEXT, "%016" PRIx64, record_digest_value(digest));
+    record_digest_destroy(digest);
+    close(descriptor);
+    return status;
 }
 
 const struct sheaf_kernel *const *

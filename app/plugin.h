@@ -9,7 +9,7 @@
 
 #include "sheaf/kernel.h"
 
-enum { PLUGIN_KERNELS_MAX = 64 };
+enum { PLUGIN_KERNELS_MAX = 64, PLUGIN_FINGERPRINT_TEXT = 17 };
 
 /**
  * Load a shared object and check what it exports: ABI version, names, signatures, and that nothing required is missing. It stays
@@ -22,6 +22,13 @@ enum sheaf_status plugin_load(const char *path, struct sheaf_error *error);
 
 /** @return the kernels of the loaded plugin, ending with NULL; an empty list without one */
 const struct sheaf_kernel *const *plugin_kernels(void);
+
+/**
+ * The content of the file that a kernel was loaded from, as 16 hexadecimal digits (XXH3); "" for a built-in kernel.
+ * @return SHEAF_OK; SHEAF_NO_INPUT, SHEAF_IO_ERROR: the file is gone, or cannot be read
+ */
+enum sheaf_status plugin_fingerprint(const struct sheaf_kernel *kernel, char text[PLUGIN_FINGERPRINT_TEXT],
+                                     struct sheaf_error *error);
 
 /** @return a plugin's kernel, or else the built-in one of that name; NULL where there is none */
 const struct sheaf_kernel *plugin_find_kernel(const char *name);

@@ -4,6 +4,7 @@
 #include "file.h"
 #include "node.h"
 #include "parameters.h"
+#include "plugin.h"
 #include "resume.h"
 #include "slurm.h"
 #include "store_past.h"
@@ -31,6 +32,7 @@ struct spec_holder {
     struct sheaf_shape *shapes; /**< of the outputs that are written, class by class */
     char parameters[PARAMETERS_TEXT];
     char *names;
+    char plugin[PLUGIN_FINGERPRINT_TEXT];
     char directory[STORE_PATH_BYTES];
 };
 
@@ -112,6 +114,9 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
     if (!good)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory to describe %lld tasks in the results file",
                           (long long)plan->tasks);
+    enum sheaf_status status = plugin_fingerprint(job->kernel, holder->plugin, error);
+    if (status)
+        return status;
     if (plan->class_count > 0)
         parameters_format(job->kernel, &plan->classes[0].problem, holder->parameters, sizeof holder->parameters);
     spec->path = job->command->output(job->options);
@@ -124,6 +129,7 @@ fill_spec(const struct job *job, struct spec_holder *holder, struct store_spec *
     spec->version = SHEAF_VERSION;
     spec->argument_count = job->options->argument_count;
     spec->arguments = job->options->arguments;
+    spec->plugin = holder->plugin;
     spec->directory = getcwd(holder->directory, sizeof holder->directory);
     spec->seed = job->options->seed;
     spec->tasks = plan->tasks;

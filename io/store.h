@@ -43,6 +43,7 @@ struct store_spec {
     const char *kernel, *signature, *parameters, *version;
     int argument_count;
     char *const *arguments; /**< the command line */
+    const char *plugin;     /**< fingerprint of the file that the kernel is from; NULL or "": it is built in */
     const char *directory;  /**< that it was given in, absolute; NULL: not known */
     uint64_t seed;
     int64_t tasks, chunks;
@@ -207,6 +208,7 @@ enum sheaf_status store_write_mark(struct store *store, uint32_t host, struct re
 struct store_summary {
     struct store_map map;
     char program[32], kernel[64], signature[256], parameters[512], version[32], created[32];
+    char plugin[32];                  /**< fingerprint of the file that the kernel was from; "": it was built in */
     char directory[STORE_PATH_BYTES]; /**< that the command was given in; "": not known */
     char *command;                    /**< one line, for a shell; freed by store_summary_free */
     uint64_t seed;

@@ -105,6 +105,8 @@ add_attributes(struct store_building *building)
         status = add_text(building, texts[i].name, texts[i].value);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == SHEAF_OK; i++)
         status = add_number(building, numbers[i].name, numbers[i].value);
+    if (status == SHEAF_OK && spec->plugin && spec->plugin[0])
+        status = add_text(building, "plugin", spec->plugin);
     if (status == SHEAF_OK && spec->directory)
         status = add_text(building, "directory", spec->directory);
     if (status == SHEAF_OK && spec->lead.ndim > 0) {

@@ -123,6 +123,7 @@ match_texts(const struct store_past *past, const struct store_spec *spec, struct
     } texts[] = {{"the command", spec->program, summary->program},
                  {"the kernel", spec->kernel, summary->kernel},
                  {"the kernel's signature", spec->signature, summary->signature},
+                 {"the fingerprint of the kernel's file (--kernel)", spec->plugin ? spec->plugin : "", summary->plugin},
                  {"the kernel's parameters", spec->parameters, summary->parameters}};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

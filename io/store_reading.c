@@ -58,7 +58,7 @@ read_text(const struct store_reading *reading, const char *name, char *text, siz
     return ok ? SHEAF_OK : store_reading_fail(reading, name);
 }
 
-/* A text that files of earlier versions have not: "" then. */
+/* A text that not every file has: "" then. */
 static enum sheaf_status
 read_late_text(const struct store_reading *reading, const char *name, char *text, size_t bytes)
 {
@@ -125,6 +125,8 @@ read_attributes(struct store_reading *reading)
         status = read_text(reading, texts[i].name, texts[i].text, texts[i].bytes);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == SHEAF_OK; i++)
         status = read_number(reading, numbers[i].name, numbers[i].value);
+    if (status == SHEAF_OK)
+        status = read_late_text(reading, "plugin", summary->plugin, sizeof summary->plugin);
     if (status == SHEAF_OK)
         status = read_late_text(reading, "directory", summary->directory, sizeof summary->directory);
     summary->seed = (uint64_t)seed;

@@ -187,7 +187,8 @@ store_size(const struct store_spec *spec, int64_t *bytes, struct sheaf_error *er
     bool fits = true;
     struct store_names names = {.of = NULL};
     size_t text = strlen(spec->kernel) + strlen(spec->signature) + strlen(spec->parameters) + strlen(spec->version) +
-                  strlen(spec->program) + (spec->directory ? strlen(spec->directory) : 0);
+                  strlen(spec->program) + (spec->directory ? strlen(spec->directory) : 0) +
+                  (spec->plugin ? strlen(spec->plugin) : 0);
 
     if (store_spec_grouped(spec) > 0) {
         enum sheaf_status status = store_spec_check(spec, error);

@@ -4,6 +4,7 @@ again; what was in flight is. What cannot be gone on with is refused.
 SHEAF is the program, KERNELS the plugin of tests/faults; KILL_EVERY: commits between two kills (1: the long test).
 """
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -313,9 +314,10 @@ class Resumed(ResumeTest):
     def test_restaged_input(self):
         """Content decides, not names and times."""
         self.interrupted([7])
+        shutil.copy(KERNELS, self.path("restaged.so"))
         os.rename(self.path("in.h5"), self.path("restaged.h5"))
         os.utime(self.path("restaged.h5"), (1, 1))
-        self.sheaf("run", "slow", "restaged.h5:/a", "-k", KERNELS, "-o", "out.h5", "--resume", ranks=2, code=1)
+        self.sheaf("run", "slow", "restaged.h5:/a", "-k", "restaged.so", "-o", "out.h5", "--resume", ranks=2, code=1)
         self.assertSameResults("out.h5", "expected.h5")
 
     def test_made_file(self):
@@ -339,6 +341,8 @@ class Resumed(ResumeTest):
         self.write_input("fewer.h5", tasks=100)
         self.write("not-ours.h5", a=np.ones(3))
         self.path("text.h5").write_text("no HDF5")
+        other = self.path("other.so")
+        other.write_bytes(pathlib.Path(KERNELS).read_bytes() + b"other code")
         before = self.path("out.h5").read_bytes()
         run = self.run_words("out.h5", "--resume")
 
@@ -349,6 +353,7 @@ class Resumed(ResumeTest):
             (changed("in.h5:/a", "other.h5:/a"), BAD_DATA, "the content of other.h5:/a is not that of in.h5:/a"),
             (changed("in.h5:/a", "fewer.h5:/a"), BAD_DATA, "the leading shape of fewer.h5:/a is (100), it was (200)"),
             (changed("slow", "exp"), BAD_DATA, "the kernel is exp, it was slow"),
+            (changed(KERNELS, "./other.so"), BAD_DATA, "the fingerprint of the kernel's file (--kernel) is "),
             (changed("", "", "--seed", "5"), BAD_DATA, "it was begun with --seed 0, not with --seed 5"),
             (changed("", "", "--check-finite"), BAD_DATA, "begun with no --check-finite, not with --check-finite"),
             (changed("", "", "--as", "f64"), BAD_DATA, "begun with --as auto, not with --as f64"),

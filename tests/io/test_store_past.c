@@ -370,6 +370,7 @@ other_computations_are_refused(void **state)
     EXPECT(spec.program = "sheaf run", "the command is sheaf run, it was sheaf make when the file was begun");
     EXPECT(spec.kernel = "inv", "the kernel is inv, it was matmul");
     EXPECT(spec.signature = "(n)->(n)", "the kernel's signature is (n)->(n), it was (m,k),(k,n)->(m,n)");
+    EXPECT(spec.plugin = "0123", "the fingerprint of the kernel's file (--kernel) is 0123, it was (none)");
     EXPECT(spec.parameters = "", "the kernel's parameters is (none), it was ord=2");
     EXPECT(spec.operand_count = 2, "the number of operands is 2, it was 3");
     EXPECT(operands[0].fingerprint++, "the content of beams.h5:/a is not that of beams.h5:/a");
