@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char job[] = "JobId=7 JobName=sheaf\n   UserId=root(0) GroupId=root(0) MCS_label=N/A\n"
@@ -91,6 +92,25 @@ slurm_is_asked(void **state)
 }
 
 static void
+the_end_of_a_job_is_found(void **state)
+{
+    (void)state;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    assert_true(slurm_parse_end("   StartTime=2026-11-20T08:11:35 EndTime=2026-11-20T09:11:35 Deadline=N/A\n") ==
+                1795165895);
+    assert_true(slurm_parse_end("   StartTime=2026-11-20T08:11:35 EndTime=Unknown Deadline=N/A\n") == 0);
+    assert_true(slurm_parse_end("slurm_load_jobs error: Invalid job id specified\n") == 0);
+    unsetenv("SLURM_JOB_ID");
+    assert_true(slurm_job_end() == 0);
+    setenv("SLURM_JOB_ID", "7", 1);
+    setenv("SLURM_JOB_END_TIME", "1795165895", 1);
+    assert_true(slurm_job_end() == 1795165895);
+    unsetenv("SLURM_JOB_END_TIME");
+    unsetenv("SLURM_JOB_ID");
+}
+
+static void
 the_environment_tells_the_job(void **state)
 {
     struct lock_owner self = {.pid = 1};
@@ -114,6 +134,7 @@ main(void)
         cmocka_unit_test(jobs_are_judged),
         cmocka_unit_test(values_are_found),
         cmocka_unit_test(slurm_is_asked),
+        cmocka_unit_test(the_end_of_a_job_is_found),
         cmocka_unit_test(the_environment_tells_the_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,12 +34,16 @@ job_exit_code() { # JOB
     scontrol show job "$1" | sed -n 's/.* ExitCode=\([0-9]*\):.*/\1/p'
 }
 
-# submit LAUNCHER ARGUMENTS...: the template, over two nodes; waits for its end, at most 60 seconds; sets job and code
-submit() {
+# start_job LAUNCHER ARGUMENTS...: the template, over two nodes; sets job
+start_job() {
     local launcher=$1
     shift
     job=$(LAUNCHER=$launcher SHEAF=$sheaf ARGS="$*" sbatch --parsable --nodes=2 --ntasks-per-node=2 --cpus-per-task=1 \
         --time=2 "$source_dir/jobscripts/slurm.sbatch")
+}
+
+# Waits for the end of the job, at most 60 seconds; sets code
+await_job() {
     for _ in $(seq 300); do
         case $(job_state "$job") in
         PENDING | CONFIGURING | RUNNING | COMPLETING) sleep 0.2 ;;
@@ -50,7 +54,12 @@ submit() {
         esac
     done
     show_job
-    fail "job $job ($launcher $*) is $(job_state "$job") after 60 seconds"
+    fail "job $job is $(job_state "$job") after 60 seconds"
+}
+
+submit() { # LAUNCHER ARGUMENTS...
+    start_job "$@"
+    await_job
 }
 
 show_job() {
@@ -90,3 +99,46 @@ for launcher in srun mpirun; do
     [ "$(grep -c '^sheaf: node.*: layout 2x512 wants 1024 cores' "sheaf-$job.out")" -eq 2 ] ||
         fail "$launcher: the job's output does not tell of both nodes"
 done
+
+# Until some of its tasks are done, at most 60 seconds.
+await_progress() { # FILE
+    for _ in $(seq 300); do
+        case $("$sheaf" status --json "$1" 2>/dev/null) in
+        *'"done": 0,'* | '') sleep 0.2 ;;
+        *) return ;;
+        esac
+    done
+    show_job
+    fail "job $job commits nothing to $1"
+}
+
+long=(norm random:200x200 --param ord=2 --count)
+
+# A signal to the job, as --signal=B:USR1@60 sends it before the time limit: what is computed is committed, and the rest is done
+# by whoever goes on.
+for launcher in srun mpirun; do
+    start_job "$launcher" run "${long[@]}" 1200 -o "drained-$launcher.h5"
+    await_progress "drained-$launcher.h5"
+    scancel --batch --signal=USR1 "$job"
+    await_job
+    expect_job_code 75
+    grep -q "^sheaf: drained-$launcher.h5: stopped by .*SIGUSR1: [0-9]* of 1200 tasks done, [0-9]* left" "sheaf-$job.out" ||
+        { show_job && fail "$launcher: the job's output does not tell what is left"; }
+    "$sheaf" status --json "drained-$launcher.h5" | grep -q '"state": "drained"' || fail "$launcher: not drained"
+    [ ! -e "drained-$launcher.h5.lock" ] || fail "$launcher: a drained run leaves its lock"
+done
+expect_code 0 mpirun -n 2 "$sheaf" resume drained-srun.h5 --layout 2x1
+expect_code 0 "$sheaf" status --exit-code drained-srun.h5
+
+# A job that was killed leaves its lock, on a host that is not ours: Slurm knows that it has ended.
+start_job srun run "${long[@]}" 100000 -o killed.h5
+await_progress killed.h5
+expect_code 73 "$sheaf" run "${long[@]}" 100000 -o killed.h5 --resume 2>held.txt
+grep -q "^sheaf: killed.h5: another run writes it: pid [0-9]* on node[12], Slurm job $job, started .*which cannot be seen" held.txt ||
+    fail "the refusal does not name the job: $(cat held.txt)"
+kill -KILL "$(sed -n "s/^pid //p" killed.h5.lock)"
+await_job
+[ -e killed.h5.lock ] || { show_job && fail "a job that was killed leaves no lock"; }
+expect_code 75 mpirun -n 2 "$sheaf" resume killed.h5 --layout 2x1 --time-limit 3 2>taken.txt
+grep -q "^sheaf: .*killed.h5: taken over from another run, which has ended: pid [0-9]* on node[12], Slurm job $job," taken.txt ||
+    fail "it is not told whose lock was taken over: $(cat taken.txt)"
