@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /** A controller that does not answer must not hold up a start. */
 static const int64_t answer_ns = 5 * INT64_C(1000000000);
 

@@ -64,21 +64,23 @@ read_line(const char *path, char text[LOCK_FIELD])
 static int64_t
 process_ticks(int64_t pid)
 {
-    char path[64], line[1024] = "", state;
-    unsigned long long ticks;
+    char path[64], line[1024] = "";
 
     snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
     FILE *file = fopen(path, "re");
     if (!file)
         return 0;
-    /* The name stands in parentheses and may hold some itself; the start is the 22nd field. */
+    /* The name stands in parentheses and may hold some itself; behind it the state is the 3rd field, the start the 22nd. */
     const char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
     fclose(file);
-    if (!end || sscanf(end, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
-                       &ticks) != 2)
+    if (!end || end[1] != ' ')
         return 0;
-    /* one that has ended, but was not waited for, does nothing any more */
-    return state == 'Z' || state == 'X' ? -1 : (int64_t)ticks;
+    if (end[2] == 'Z' || end[2] == 'X') /* it has ended, and was only not waited for */
+        return -1;
+    const char *field = end + 2;
+    for (int i = 3; i < 22 && field; i++)
+        field = strchr(field + 1, ' ');
+    return field ? strtoll(field, NULL, 10) : 0;
 }
 
 void
