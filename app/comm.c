@@ -78,13 +78,12 @@ comm_abandon(struct comm *comm)
     comm->abandoned = true;
 }
 
-bool
+void
 comm_end(struct comm *comm)
 {
     if (!comm)
-        return false;
-    bool abandoned = comm->abandoned;
-    for (int i = 0; i < comm->window_count && !abandoned; i++)
+        return;
+    for (int i = 0; i < comm->window_count && !comm->abandoned; i++)
         MPI_Win_free(&comm->windows[i]);
     if (comm->leaders != MPI_COMM_NULL)
         MPI_Comm_free(&comm->leaders);
@@ -92,7 +91,6 @@ comm_end(struct comm *comm)
     MPI_Comm_free(&comm->world);
     free(comm);
     MPI_Finalize();
-    return abandoned;
 }
 
 const struct comm_place *

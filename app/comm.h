@@ -38,10 +38,10 @@ enum sheaf_status comm_start(int *argument_count, char ***arguments, struct comm
 void comm_abandon(struct comm *comm);
 
 /**
- * End MPI. Collective. NULL is a no-op.
- * @return whether threads were left: then the process is to end by _exit, which waits for none
+ * End MPI. Collective. NULL is a no-op. Threads may have been left (comm_abandon): the process is to end by _exit, which waits for
+ * none.
  */
-bool comm_end(struct comm *comm);
+void comm_end(struct comm *comm);
 
 const struct comm_place *comm_place(const struct comm *comm);
 

@@ -12,6 +12,7 @@
 #include "sweep.h"
 #include "verify.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -94,11 +95,7 @@ run_together(const struct options *options, int *argument_count, char ***argumen
     bool root = comm_place(comm)->rank == 0;
     // A rank that returns an error makes mpirun print banners and kill the rest: the root alone tells.
     int code = status && root ? complain(&error) : SHEAF_OK;
-    if (comm_end(comm)) {
-        fflush(stdout);
-        fflush(stderr);
-        _exit(code);
-    }
+    comm_end(comm);
     return code;
 }
 
@@ -109,6 +106,7 @@ main(int argument_count, char **arguments)
     struct sheaf_error error = {SHEAF_OK, ""};
     bool first = launcher_rank() == 0;
     int code = SHEAF_OK;
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow (ulimit -f) is an error to be told, EFBIG
     if (options_parse(argument_count, arguments, &options, &error))
         code = first ? complain(&error) : SHEAF_OK;
     else if (options.help || options.version || (find_alone(options.command) && !options.recompute))
@@ -116,5 +114,9 @@ main(int argument_count, char **arguments)
     else
         code = run_together(&options, &argument_count, &arguments);
     options_free(&options);
-    return code;
+    // Not by way of the libraries' exit handlers: without memory OpenBLAS's waits for a thread that asks for it again and again. And
+    // threads that a run has left behind still use what the handlers would take away.
+    fflush(stdout);
+    fflush(stderr);
+    _exit(code);
 }

@@ -45,7 +45,32 @@ struct reason {
     char *text;
     hid_t minor;
     bool found;
+    bool system; /* a call to the system failed: nothing is said of the file's content */
 };
+
+/*
+ * What the library says of a call that the system refused goes on with the time, pointers, and a line's end: "file write failed: time
+ * = ..., errno = 27, error message = 'File too large', buf = 0x...". What failed, and why, is kept.
+ */
+static void
+tell_shortly(const char *said, struct reason *reason)
+{
+    static const char key[] = "error message = '";
+    const char *why = strstr(said, key), *details = strstr(said, ": time = ");
+    size_t kept = strcspn(said, "\n");
+
+    if (!details)
+        details = strstr(said, ": name = ");
+    if (!details)
+        details = strstr(said, ", errno = ");
+    if (details && (size_t)(details - said) < kept)
+        kept = (size_t)(details - said);
+    if (why)
+        why += sizeof key - 1;
+    reason->system = why != NULL;
+    snprintf(reason->text, HDF5_GUARD_REASON_TEXT, "%.*s%s%.*s", (int)kept, said, why ? ": " : "",
+             why ? (int)strcspn(why, "'\n") : 0, why ? why : "");
+}
 
 static herr_t
 take_reason(unsigned n, const H5E_error2_t *entry, void *data)
@@ -56,7 +81,7 @@ take_reason(unsigned n, const H5E_error2_t *entry, void *data)
     if (!reason->found) {
         reason->found = true;
         reason->minor = entry->min_num;
-        snprintf(reason->text, HDF5_GUARD_REASON_TEXT, "%s", entry->desc ? entry->desc : "unknown reason");
+        tell_shortly(entry->desc ? entry->desc : "unknown reason", reason);
     }
     return 0;
 }
@@ -111,6 +136,7 @@ enum sheaf_status
 hdf5_guard_open_cached(const char *path, const char *name, int64_t chunk_bytes, hid_t *file, struct sheaf_error *error)
 {
     char reason[HDF5_GUARD_REASON_TEXT];
+    enum sheaf_status status = SHEAF_OK;
 
     hdf5_guard_start();
     *file = H5I_INVALID_HID;
@@ -125,10 +151,10 @@ hdf5_guard_open_cached(const char *path, const char *name, int64_t chunk_bytes, 
     }
     *file = H5Fopen(path, H5F_ACC_RDONLY, access);
     if (*file < 0)
-        sheaf_fail(error, SHEAF_BAD_DATA, "%s: the HDF5 library cannot open %s: %s", name, path,
-                   hdf5_guard_reason(reason));
+        status = sheaf_fail(error, find_reason(reason).system ? SHEAF_IO_ERROR : SHEAF_BAD_DATA,
+                            "%s: the HDF5 library cannot open %s: %s", name, path, reason);
     H5Pclose(access);
-    return *file < 0 ? SHEAF_BAD_DATA : SHEAF_OK;
+    return status;
 }
 
 /* The parameters are HDF5's. NOLINTBEGIN(readability-non-const-parameter) */
@@ -156,7 +182,8 @@ fail_open(hid_t file, const char *name, bool blocked, struct sheaf_error *error)
             "--allow-external",
             name);
     if (reason.minor != H5E_NOTFOUND)
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: the HDF5 library cannot open it: %s", name, text);
+        return sheaf_fail(error, reason.system ? SHEAF_IO_ERROR : SHEAF_BAD_DATA,
+                          "%s: the HDF5 library cannot open it: %s", name, text);
     int count = hdf5_guard_list(file, LISTED_IN_MESSAGE, false, list, sizeof list);
     return sheaf_fail(error, SHEAF_NO_INPUT, "%s: no such dataset; the file has %s", name,
                       count > 0 ? list : "no datasets");
@@ -193,8 +220,8 @@ check_storage(hid_t dataset, const char *name, struct sheaf_error *error)
     hid_t creation = H5Dget_create_plist(dataset);
 
     if (creation < 0)
-        return sheaf_fail(error, SHEAF_BAD_DATA, "%s: the HDF5 library cannot examine it: %s", name,
-                          hdf5_guard_reason(reason));
+        return sheaf_fail(error, find_reason(reason).system ? SHEAF_IO_ERROR : SHEAF_BAD_DATA,
+                          "%s: the HDF5 library cannot examine it: %s", name, reason);
     if (H5Pget_layout(creation) == H5D_VIRTUAL && !allow_external)
         status = sheaf_fail(error, SHEAF_BAD_DATA,
                             "%s: is a virtual dataset, made of others; name those, copy it into a file of its own, or "

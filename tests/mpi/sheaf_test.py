@@ -58,6 +58,9 @@ class SheafTest(unittest.TestCase):
     # A run that was killed leaves the launcher's files behind.
     launcher_may_leave_files = False
 
+    # Words in front of every command that is started: what limits it, say.
+    wrapper = ()
+
     def setUp(self):
         self.marker = uuid.uuid4().hex
         self.work = self._make_directory(None)
@@ -145,7 +148,7 @@ class SheafTest(unittest.TestCase):
     def start(self, *arguments, ranks=LAUNCHED, environment=None):
         """Start `sheaf ARGUMENTS` in the work directory; ranks=0: without a launcher. Returns the process."""
         launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
-        return subprocess.Popen([*launcher, SHEAF, *map(str, arguments)], cwd=self.work, text=True,
+        return subprocess.Popen([*self.wrapper, *launcher, SHEAF, *map(str, arguments)], cwd=self.work, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 env={**self.environment, **(environment or {})}, start_new_session=True,
                                 errors="replace")
