@@ -316,12 +316,13 @@ tell(const struct sweep *sweep, const char *what, int round)
                 time_left(sweep) > 0 ? time_left(sweep) : 0, (long long)sweep->seconds);
 }
 
-/** A round that is not counted: threads, memory, caches and the scratch file are as they will be. Cells that do not fit are found. */
+/** A round that is not counted, though it takes as long as one: threads, memory, caches and the scratch file are as they will be. Cells that do not fit are found. */
 static enum sheaf_status
 warm_up(struct sweep *sweep, struct sheaf_error *error)
 {
     int64_t start = node_nanoseconds();
-    enum sheaf_status status = SHEAF_OK;
+    double bare;
+    enum sheaf_status status = bare_measure(sweep->job, sweep->job->plan, &bare, error);
     int left = 0;
     for (int i = 0; i < sweep->data.cells.count && !status; i++) {
         double seconds;

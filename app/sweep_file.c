@@ -3,6 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/** The whole numbers of a cell. */
+static const enum store_sweep_column cell_columns[] = {STORE_SWEEP_NODES, STORE_SWEEP_RANKS, STORE_SWEEP_THREADS,
+                                                       STORE_SWEEP_WIDTH};
+
+enum { CELL_COLUMNS = sizeof cell_columns / sizeof cell_columns[0] };
+
 enum sheaf_status
 sweep_file_write_cells(struct store_sweep *file, const struct sweep_data *data, struct sheaf_error *error)
 {
@@ -10,15 +16,13 @@ sweep_file_write_cells(struct store_sweep *file, const struct sweep_data *data, 
     for (int i = 0; i < data->cells.count && !status; i++) {
         const struct cell *cell = &data->cells.all[i];
         const struct layout *layout = &cell->layout;
-        const int64_t numbers[] = {cell->nodes, layout->ranks, layout->threads, layout->width};
-        static const enum store_sweep_column columns[] = {STORE_SWEEP_NODES, STORE_SWEEP_RANKS, STORE_SWEEP_THREADS,
-                                                          STORE_SWEEP_WIDTH};
+        const int64_t numbers[CELL_COLUMNS] = {cell->nodes, layout->ranks, layout->threads, layout->width};
         const double threads = cells_threads_per_core(cell, data->cores);
         char text[CELLS_TEXT] = ""; // longer than the column, whose rest it fills with zeros
         cells_format(cell, text);
         status = store_sweep_write(file, STORE_SWEEP_LAYOUT, i, 1, text, error);
-        for (int k = 0; k < 4 && !status; k++)
-            status = store_sweep_write(file, columns[k], i, 1, &numbers[k], error);
+        for (int k = 0; k < CELL_COLUMNS && !status; k++)
+            status = store_sweep_write(file, cell_columns[k], i, 1, &numbers[k], error);
         if (!status)
             status = store_sweep_write(file, STORE_SWEEP_THREADS_PER_CORE, i, 1, &threads, error);
     }
@@ -96,14 +100,12 @@ read_cells(const struct store_sweep *file, struct sweep_data *data, struct sheaf
     data->cells.count = store_sweep_cells(file);
     data->nodes = 1;
     for (int i = 0; i < data->cells.count && !status; i++) {
-        static const enum store_sweep_column columns[] = {STORE_SWEEP_NODES, STORE_SWEEP_RANKS, STORE_SWEEP_THREADS,
-                                                          STORE_SWEEP_WIDTH};
-        int64_t numbers[4] = {0};
+        int64_t numbers[CELL_COLUMNS] = {0};
         double threads_per_core = 0;
         char text[STORE_SWEEP_LAYOUT_BYTES] = "";
-        for (int k = 0; k < 4 && !status; k++)
-            status = store_sweep_read(file, columns[k], i, 1, &numbers[k], error);
-        for (int k = 0; k < 4 && !status; k++)
+        for (int k = 0; k < CELL_COLUMNS && !status; k++)
+            status = store_sweep_read(file, cell_columns[k], i, 1, &numbers[k], error);
+        for (int k = 0; k < CELL_COLUMNS && !status; k++)
             if (numbers[k] < 1 || numbers[k] > INT32_MAX)
                 status = sheaf_fail(error, SHEAF_BAD_DATA, "the file of the sweep is damaged: cell %d is no layout", i);
         if (!status)

@@ -138,7 +138,7 @@ class Tables(SweepTest):
         members = {f"m{i}": random_array((8 + i % 5, 6), np.float64, seed=i) for i in range(20)}
         members["m3"][1, 1] = np.nan
         self.write("in.h5", **members)
-        self.sweep("svd", "in.h5:/m*", "--check-finite", "--seconds", 10, "--layouts", "1x1,1x2:1", "-o", "sweep.h5")
+        self.sweep("svd", "in.h5:/m*", "--check-finite", "--seconds", 60, "--layouts", "1x1,1x2:1", "-o", "sweep.h5")
         columns = self.columns()
         self.check_columns(columns)
         self.assertEqual((columns["sample_tasks"][0], columns["sample_failed"][0]), (20, 1))
