@@ -8,6 +8,7 @@ from sheaf_test import RANKS, SheafTest
 
 WINDOW_SECONDS = 3.0
 MOST_SHARE = 0.01
+LEAST_COMPUTED = 0.03  # of a core, which twenty others may want as well: else nobody computes, and nothing is measured
 
 
 def thread_seconds(process):
@@ -54,14 +55,14 @@ class Idle(SheafTest):
     def test_courier(self):
         process = self.start_long_run("--layout", "1x1", ranks=0)[0]
         shares = self.shares(process)
-        self.assertGreater(sum(shares.values()), 0.2, "nobody computes: nothing was measured")
+        self.assertGreater(sum(shares.values()), LEAST_COMPUTED, "nobody computes: nothing was measured")
         self.assertLess(shares[process], MOST_SHARE, f"the main thread's share of a core, of all threads: {shares}")
 
     def expect_parked(self, processes, rank):
         before = thread_seconds(processes[0])
         shares = self.shares(processes[rank])
         computed = sum(thread_seconds(processes[0]).values()) - sum(before.values())
-        self.assertGreater(computed, 0.1 * WINDOW_SECONDS, "nobody computes: nothing was measured")
+        self.assertGreater(computed, LEAST_COMPUTED * WINDOW_SECONDS, "nobody computes: nothing was measured")
         self.assertLess(sum(shares.values()), MOST_SHARE, f"the parked rank's share of a core: {shares}")
 
     @unittest.skipUnless(RANKS > 1, "of several ranks")
