@@ -8,6 +8,7 @@
 /** What the carrier does next. */
 enum errand {
     ERRAND_NONE,
+    ERRAND_SPARE,
     ERRAND_COMMITS,
     ERRAND_BEAT,
     ERRAND_KEEP,
@@ -47,6 +48,8 @@ next_errand(const struct engine *engine, uint32_t seen_empty)
 {
     if (engine->settle_wanted)
         return ERRAND_SETTLE;
+    if (!engine->spared && queue_drains(engine->setup.queue) != QUEUE_GO_ON)
+        return ERRAND_SPARE;
     if (engine->batches)
         return ERRAND_COMMITS;
     enum errand duty = next_duty(engine);
@@ -157,6 +160,17 @@ keep(struct engine *engine)
     pthread_mutex_lock(&engine->mutex);
 }
 
+/** Say of what is being computed that it is not why the run ends. The mutex is held, and given up meanwhile. */
+static void
+spare(struct engine *engine)
+{
+    engine->spared = true;
+    pthread_mutex_unlock(&engine->mutex);
+    for (int i = 0; i < engine->size.workers; i++)
+        watch_spare(&engine->workers[i].watch);
+    pthread_mutex_lock(&engine->mutex);
+}
+
 static void
 beat(struct engine *engine)
 {
@@ -180,11 +194,15 @@ carrier_main(void *argument)
 {
     struct engine *engine = argument;
     uint32_t seen_empty = 0; // `news` starts at 1
+    watch_exempt_thread();
     pthread_mutex_lock(&engine->mutex);
     for (;;) {
         switch (next_errand(engine, seen_empty)) {
         case ERRAND_COMMITS:
             write_commits(engine);
+            break;
+        case ERRAND_SPARE:
+            spare(engine);
             break;
         case ERRAND_BEAT:
             beat(engine);

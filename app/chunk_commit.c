@@ -146,6 +146,8 @@ chunk_commit(struct engine *engine, struct slot *slot)
     record->write_seconds = (float)(1e-9 * (double)(node_nanoseconds() - start));
     if (!status) {
         record->state = RECORD_DONE;
+        record->fate = RECORD_IN_FLIGHT;
+        record->task = 0;
         record->sequence = 0; // given at the very end: here, or by the leader that sends it
         queue_note_committed(setup->queue, slot->chunk.count * chunk_class(engine, slot)->output_bytes);
         if (setup->on_root_node)

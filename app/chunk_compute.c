@@ -30,7 +30,8 @@ settle_failures(const struct plan_class *class, struct slot *slot)
     for (int64_t t = 0; t < slot->chunk.count; t++) {
         if (slot->refused[t]) {
             slot->status[t] = slot->refused[t];
-            slot->info[t] = 0;
+            if (slot->refused[t] != SHEAF_TASK_QUARANTINED)
+                slot->info[t] = 0;
         }
         if (slot->status[t] == SHEAF_TASK_DONE)
             continue;
@@ -68,6 +69,40 @@ fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_ba
     }
 }
 
+/** Of a chunk that is computed task by task, those that are quarantined. */
+static enum sheaf_status
+refuse_quarantined(const struct engine *engine, struct slot *slot, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t t = 0; t < slot->chunk.count && !status; t++) {
+        uint8_t known;
+        int32_t info;
+        int64_t task;
+        plan_run(engine->setup.plan, slot->chunk.first + t, 1, &task);
+        status = store_read_status(engine->store, task, 1, &known, &info, error);
+        if (status || known != SHEAF_TASK_QUARANTINED)
+            continue;
+        slot->refused[t] = known;
+        slot->info[t] = info;
+    }
+    return status;
+}
+
+/** Of a chunk that is computed alone: with what care, and who is charged with what. */
+static enum sheaf_status
+recall_suspicion(const struct engine *engine, struct slot *slot, struct sheaf_error *error)
+{
+    struct record_chunk past, *record = &slot->record;
+    enum sheaf_status status = store_read_record(engine->store, slot->chunk.chunk, &past, error);
+    if (status)
+        return status;
+    record->care = past.care;
+    record->task = past.task;
+    record->attempts = past.attempts;
+    record->oom_kills = node_oom_kills();
+    return past.care == RECORD_SINGLY ? refuse_quarantined(engine, slot, error) : SHEAF_OK;
+}
+
 /** Fill the parts of a record that are known when a chunk starts, and write it as started. */
 static enum sheaf_status
 record_start(const struct worker *worker, struct slot *slot)
@@ -86,7 +121,9 @@ record_start(const struct worker *worker, struct slot *slot)
     record->width = (uint16_t)slot->width;
     if (!setup->on_root_node)
         return SHEAF_OK; // a start that travels comes too late to tell anything; the node's in-flight slots do
-    enum sheaf_status status = store_start_chunk(worker->engine->store, slot->chunk.chunk, record, &error);
+    enum sheaf_status status = setup->alone ? recall_suspicion(worker->engine, slot, &error) : SHEAF_OK;
+    if (!status)
+        status = store_start_chunk(worker->engine->store, slot->chunk.chunk, record, &error);
     if (status)
         queue_fail(setup->queue, &error);
     return status;
@@ -109,6 +146,72 @@ refuse_not_finite(const struct engine *engine, struct slot *slot)
     }
 }
 
+/** Tasks that take so long, nominally, lose nothing when the kernel is called for each of them. */
+static const double single_seconds = 1e-4;
+
+/** Whether it has to be known which task is being computed. */
+static bool
+is_computed_singly(const struct engine *engine, const struct slot *slot)
+{
+    const struct engine_setup *setup = &engine->setup;
+    return slot->record.care == RECORD_SINGLY ||
+           (setup->task_timeout_ns > 0 && plan_task_seconds(chunk_class(engine, slot)) >= single_seconds);
+}
+
+/** One task of a batch. */
+static void
+cut_batch(const struct sheaf_problem *problem, const struct sheaf_batch *all, int64_t t, struct sheaf_batch *one)
+{
+    *one = *all;
+    one->count = 1;
+    for (int i = 0; i < problem->input_count; i++)
+        one->inputs[i] = (const char *)all->inputs[i] + (size_t)t * all->input_strides[i];
+    for (int i = 0; i < problem->output_count; i++)
+        if (all->outputs[i])
+            one->outputs[i] = (char *)all->outputs[i] + (size_t)t * all->output_strides[i];
+    one->status = all->status + t;
+    one->info = all->info + t;
+}
+
+/** Call the kernel for one task after the other; a task that is charged with something comes first. */
+static enum sheaf_status
+run_singly(struct worker *worker, struct slot *slot, const struct sheaf_batch *batch, struct sheaf_error *error)
+{
+    const struct engine *engine = worker->engine;
+    const struct sheaf_problem *problem = &chunk_class(engine, slot)->problem;
+    const int64_t charged = slot->record.task;
+    const bool written = slot->record.care == RECORD_SINGLY;
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t i = 0; i < batch->count && !status; i++) {
+        int64_t t = i == 0 && charged > 0 ? charged - 1 : i - (i < charged);
+        struct sheaf_batch one;
+        if (slot->refused[t] == SHEAF_TASK_QUARANTINED)
+            continue;
+        cut_batch(problem, batch, t, &one);
+        status = watch_step(&worker->watch, t, t + 1 == charged ? slot->record.attempts : 0, written, error);
+        if (!status)
+            status = engine->setup.plan->kernel->run(problem, &one);
+        else if (status != SHEAF_INTERRUPTED)
+            queue_fail(engine->setup.queue, error);
+    }
+    return status;
+}
+
+/** Call the kernel, watched. @return SHEAF_INTERRUPTED: condemned; what the kernel returns */
+static enum sheaf_status
+run_kernel(struct worker *worker, struct slot *slot, const struct sheaf_batch *batch, struct sheaf_error *error)
+{
+    const struct engine *engine = worker->engine;
+    const struct sheaf_kernel *kernel = engine->setup.plan->kernel;
+    watch_begin(&worker->watch, engine->store, slot->chunk.chunk, &slot->record, engine->setup.on_root_node);
+    if (queue_drains(engine->setup.queue) != QUEUE_GO_ON)
+        watch_spare(&worker->watch); // the carrier may have looked before
+    enum sheaf_status status = is_computed_singly(engine, slot)
+                                   ? run_singly(worker, slot, batch, error)
+                                   : kernel->run(&chunk_class(engine, slot)->problem, batch);
+    return watch_end(&worker->watch) ? status : SHEAF_INTERRUPTED;
+}
+
 enum sheaf_status
 chunk_compute(struct worker *worker, struct slot *slot)
 {
@@ -116,6 +219,7 @@ chunk_compute(struct worker *worker, struct slot *slot)
     const struct plan_class *class = chunk_class(engine, slot);
     const struct sheaf_kernel *kernel = engine->setup.plan->kernel;
     struct sheaf_batch batch;
+    struct sheaf_error error;
     if (engine->setup.check_finite)
         refuse_not_finite(engine, slot);
     chunk_begin_width(engine, slot);
@@ -131,11 +235,12 @@ chunk_compute(struct worker *worker, struct slot *slot)
     slot->record.compute_start = node_wall_seconds();
     worker->totals.write_ns += node_nanoseconds() - start;
     start = node_nanoseconds();
-    status = kernel->run(&class->problem, &batch);
+    status = run_kernel(worker, slot, &batch, &error);
     double spent_running = 1e-9 * (double)(node_nanoseconds() - start);
     chunk_end_width(engine, slot);
+    if (status && queue_is_stopped(engine->setup.queue))
+        return status; // it has been said why
     if (status) {
-        struct sheaf_error error;
         int64_t task;
         plan_run(engine->setup.plan, slot->chunk.first, 1, &task);
         sheaf_fail(&error, status, "kernel %s failed on the %lld tasks of a chunk, the first one is task %lld",

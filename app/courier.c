@@ -31,8 +31,9 @@ attend_drain(const struct courier_setup *setup)
     bool root = setup->place->rank == 0, known = setup->drain->began > 0;
     wish = drain_decide(setup->drain, node_wall_seconds(), wish > before ? wish : before, root);
     queue_drain(setup->queue, wish);
-    if (!root || known || setup->drain->began == 0)
-        return;
+    struct sheaf_error error;
+    if (!root || known || setup->drain->began == 0 || queue_error(setup->queue, &error))
+        return; // an error is told at the end
     if (setup->progress)
         progress_end(setup->progress);
     fprintf(stderr, "sheaf: %s: %s\n", drain_reason(setup->drain, signals_first()),

@@ -47,7 +47,7 @@ void
 drain_format(const struct plan *plan, const struct queue_totals *totals, const char *output, const char *why,
              double seconds, char *text, size_t bytes)
 {
-    int64_t left = plan_tasks_left(plan) - totals->tasks;
+    int64_t left = plan_tasks_left(plan) + plan_tasks_later(plan) - totals->tasks;
     double work = 1e-9 * (double)totals->work, needs = plan_seconds(plan) - work;
     char time[32], takes[96] = "";
     if (work > 0 && needs > 0)

@@ -91,9 +91,37 @@ engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t 
     pthread_mutex_unlock(&engine->mutex);
 }
 
+/** End the run where a task takes too long: the thread that computes it cannot be stopped in any other way. */
+static void
+attend_overdue(struct engine *engine)
+{
+    const struct engine_setup *setup = &engine->setup;
+    const int64_t limit = setup->task_timeout_ns, now = node_nanoseconds();
+    struct record_chunk record;
+    for (int i = 0; limit > 0 && i < engine->threads_started; i++) {
+        if (!watch_condemn(&engine->workers[i].watch, now, limit, &record))
+            continue;
+        struct sheaf_error error;
+        char what[64];
+        int64_t task;
+        plan_run(setup->plan, record.first + (record.task > 0 ? record.task - 1 : 0), 1, &task);
+        if (record.task > 0 || record.count == 1)
+            snprintf(what, sizeof what, "task %lld", (long long)task);
+        else
+            snprintf(what, sizeof what, "%u tasks from %lld on", record.count, (long long)task);
+        sheaf_fail(&error, SHEAF_INTERRUPTED,
+                   "%s took longer than --task-timeout %lld on rank %d: stopped; start it again with --resume: that is "
+                   "then tried again alone, behind all others",
+                   what, (long long)(limit / 1000000000), setup->rank);
+        queue_fail(setup->queue, &error);
+        queue_drain(setup->queue, QUEUE_DROP); // nobody waits for it
+    }
+}
+
 void
 engine_attend(struct engine *engine)
 {
+    attend_overdue(engine);
     struct queue_rank *rank = &engine->setup.queue->ranks[engine->setup.local_rank];
     atomic_store(&rank->heartbeat, node_nanoseconds());
     pthread_mutex_lock(&engine->mutex);

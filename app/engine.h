@@ -39,6 +39,8 @@ struct engine_setup {
     const cpu_set_t *node_cpus; /**< of all ranks of the node; NULL: not known */
     bool check_finite;          /**< tasks with NaN or infinity in their input fail, whatever the kernel makes of it */
     bool results_in_memory;     /**< the results file lies in a memory file system */
+    bool alone;                 /**< the only worker there is: of chunks that are suspected to kill (poison.h) */
+    int64_t task_timeout_ns;    /**< 0: none */
     double deadline;            /**< seconds since 1970: chunks that would end later are not started; 0: none */
     int64_t memory_bytes;       /**< for this rank's ring */
     struct cores *cores;        /**< widths are chosen near the end; NULL: all chunks have the layout's */
@@ -90,7 +92,7 @@ void engine_start(struct engine *engine, struct store *store, uint32_t run, uint
 /** After the end: how the results file was settled. @return false where this engine did not */
 bool engine_settlement(const struct engine *engine, struct store_settlement *settlement);
 
-/** Main thread: there may be news in the queue (a span, a stop). Never blocks. */
+/** Main thread: there may be news in the queue (a span, a stop), or a task that takes too long. Never blocks, but to condemn one. */
 void engine_attend(struct engine *engine);
 
 /** Root's main thread: entries that another node sent, for the engine `argument`; the carrier writes them, and frees the buffer. */

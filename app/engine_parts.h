@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "parallel.h"
+#include "watch.h"
 
 #include <pthread.h>
 
@@ -56,6 +57,7 @@ struct worker {
     void *workspace;
     struct parallel *parallel;  /**< shares a task's pieces; NULL where a task is one core's */
     struct queue_totals totals; /**< since they were last added to the queue's */
+    struct watch watch;
 };
 
 struct engine {
@@ -78,6 +80,7 @@ struct engine {
     int workers_left, workers_waiting;
     int in_hands; /**< slots that the carrier is writing */
     bool no_more; /**< the carrier found the queue over */
+    bool spared;  /**< what was being computed when the node was asked to stop */
     bool quit, sync_wanted, synced, settle_wanted, settled;
     struct store_settlement settlement;
     struct commit_batch *batches, *batches_last;

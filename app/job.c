@@ -8,6 +8,7 @@
 #include "resume.h"
 #include "slurm.h"
 #include "summary.h"
+#include "watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -133,12 +134,22 @@ take_layout(struct job *job, const struct layout_facts *facts, struct sheaf_erro
 }
 
 enum sheaf_status
-job_restrict(struct job *job, const struct plan_rest *rest, struct sheaf_error *error)
+job_share_rest(struct job *job, const struct plan_rest *rest, const struct plan_rest **out, struct sheaf_error *error)
 {
     void *shared;
     int64_t bytes = rest ? rest->bytes : 0;
     comm_broadcast(job->comm, &bytes, sizeof bytes);
     enum sheaf_status status = comm_share_root(job->comm, rest, (size_t)bytes, &shared, error);
+    if (!status)
+        *out = shared;
+    return status;
+}
+
+enum sheaf_status
+job_restrict(struct job *job, const struct plan_rest *rest, struct sheaf_error *error)
+{
+    const struct plan_rest *shared;
+    enum sheaf_status status = job_share_rest(job, rest, &shared, error);
     if (!status)
         plan_restrict(job->plan, shared);
     return status;
@@ -161,7 +172,7 @@ settle_layout(struct job *job, struct sheaf_error *error)
         return status;
     struct layout_facts facts = {.present = job->place.local_size,
                                  .cores = team_cores(job->team),
-                                 .tasks = plan_tasks_left(job->plan),
+                                 .tasks = plan_tasks_left(job->plan) + plan_tasks_later(job->plan),
                                  .nodes = job->place.node_count,
                                  .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE && !job->options->reproducible,
                                  .widest = pass_widest(job),
@@ -271,6 +282,60 @@ job_end(struct job *job)
     free(job);
 }
 
+/** Add to what an earlier pass did. */
+static void
+add_pass(struct job *job, const struct queue_totals *totals, double seconds)
+{
+    int64_t sum[QUEUE_TOTALS], more[QUEUE_TOTALS];
+    memcpy(sum, &job->totals, sizeof sum);
+    memcpy(more, totals, sizeof more);
+    for (int i = 0; i < QUEUE_TOTALS; i++)
+        sum[i] += more[i];
+    memcpy(&job->totals, sum, sizeof sum);
+    job->work_seconds += seconds;
+    job->work_flops += plan_flops_left(job->plan);
+}
+
+/**
+ * Another pass, over what is suspected to have ended an earlier run: one worker of the root's, all other ranks are parked, so
+ * whatever it does to its process is done by the chunk that it computes. Collective.
+ */
+static enum sheaf_status
+compute_alone(struct job *job, struct sheaf_error *error)
+{
+    const struct queue_totals totals = job->totals;
+    const double seconds = job->work_seconds;
+    const int width = job->layout.width;
+    job->committed_before = job->queue ? atomic_load(&job->queue->sequence) : 0;
+    pass_close(job);
+    plan_restrict(job->plan, job->alone);
+    job->layout = (struct layout){.ranks = job->place.node == 0, .threads = width, .width = width};
+    job->reason = LAYOUT_ASKED; // no widths are chosen
+    job->is_alone = true;
+    enum sheaf_status status = pass_open(job, error);
+    if (!status)
+        status = pass_run(job, error);
+    add_pass(job, &totals, seconds);
+    return status;
+}
+
+/** Hand out all that is left to do. */
+static enum sheaf_status
+compute(struct job *job, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    if (job->plan->places > 0) {
+        status = pass_run(job, error);
+        job->work_flops = plan_flops_left(job->plan);
+    } else if (!job->map.resuming) {
+        status = results_settle_at_once(job, error);
+    }
+    if (!job->alone)
+        return status;
+    status = comm_agree(job->comm, status, error);
+    return status ? status : compute_alone(job, error);
+}
+
 static enum sheaf_status
 perform(struct job *job, struct sheaf_error *error)
 {
@@ -283,10 +348,7 @@ perform(struct job *job, struct sheaf_error *error)
         return status;
     summary_print_headline(job, stdout);
     summary_print_nodes(job, stdout);
-    if (job->plan->places > 0)
-        status = pass_run(job, error);
-    else if (!job->map.resuming)
-        status = results_settle_at_once(job, error);
+    status = compute(job, error);
     status = results_note_end(job, status, error);
     if (!status)
         status = conclude(job, error);
@@ -345,6 +407,7 @@ job_begin(const struct job_command *command, const struct options *options, stru
     job->comm = comm;
     job->place = *comm_place(comm);
     job->started_ns = job->place.started_ns;
+    watch_catch_faults();
     job->started = node_wall_seconds() - 1e-9 * (double)(node_nanoseconds() - job->started_ns);
     enum sheaf_status status = team_survey(job->comm, &job->team, error);
     return status ? status : prepare(job, error);

@@ -72,6 +72,10 @@ enum sheaf_status job_run(const struct job_command *command, const struct option
 enum sheaf_status job_begin(const struct job_command *command, const struct options *options, struct comm *comm,
                             struct job **out, struct sheaf_error *error);
 
+/** Let all ranks have a rest that the root has: kept once a node. Collective. */
+enum sheaf_status job_share_rest(struct job *job, const struct plan_rest *rest, const struct plan_rest **out,
+                                 struct sheaf_error *error);
+
 /** Restrict the plan to a rest that the root has: kept once a node for all ranks. Collective. @param[in] rest  of the root */
 enum sheaf_status job_restrict(struct job *job, const struct plan_rest *rest, struct sheaf_error *error);
 
@@ -126,12 +130,16 @@ struct job {
     int workers;           /**< of all nodes */
     bool settled;          /**< root: the results file has its name */
     struct store_settlement settlement;
-    int64_t started_ns;         /**< end of MPI's start */
-    double started;             /**< the same, seconds since 1970 */
-    bool quiet;                 /**< passes show no progress */
-    double work_seconds;        /**< from the first task to the end of the last sync */
-    double commit_seconds;      /**< root: from the first task to the last commit */
-    struct queue_totals totals; /**< root, after the end */
+    int64_t started_ns;            /**< end of MPI's start */
+    double started;                /**< the same, seconds since 1970 */
+    bool quiet;                    /**< passes show no progress */
+    double work_seconds;           /**< from the first task to the end of the last sync */
+    double commit_seconds;         /**< root: from the first task to the last commit */
+    const struct plan_rest *alone; /**< what is computed behind the rest, with nothing else in flight; NULL: nothing */
+    bool is_alone;                 /**< the pass is that of `alone` */
+    uint64_t committed_before;     /**< chunks that this node has committed in passes before this one */
+    double work_flops;             /**< of all passes */
+    struct queue_totals totals;    /**< root, after the end */
 };
 
 #endif

@@ -168,6 +168,12 @@ node_memory_available(void)
     return available;
 }
 
+uint32_t
+node_oom_kills(void)
+{
+    return (uint32_t)(read_number("/proc/vmstat", "oom_kill ", -1) + 1);
+}
+
 /** CPUs by a group's quota; 0: it has none. */
 static double
 read_quota(const char *mount, const char *group)

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/** 1 + processes of this host that were killed for want of memory since it was started; 0: it does not tell. */
+uint32_t node_oom_kills(void);
+
 /** Bytes of memory that can still be used: what the kernel calls available, cut by the limits of its cgroups and by Slurm's grant. */
 int64_t node_memory_available(void);
 

@@ -101,6 +101,17 @@ static const struct option_row table[] = {
      "when committed results are forced to the disk: at most 5 s or 1 GiB after they were committed; at once; or at "
      "the end. "
      "A killed program loses none of them in any case, a power failure what was not forced there"},
+    {"task-timeout", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_RESUME, "SECONDS", 1, 1000000000, NULL, false,
+     FIELD(task_timeout_seconds),
+     "a task that takes longer to compute ends the run, with exit code 75. A run that goes on tries it again, alone "
+     "and "
+     "last. "
+     "Short tasks are computed many at once: for them this is the limit of all together, and they are tried again one "
+     "by one"},
+    {"attempts", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_RESUME, "NUMBER", 1, 1000, "2", false, FIELD(attempts),
+     "for a run that goes on: a task that so often has killed its process (a crash in a kernel, memory that ran out), "
+     "or took "
+     "too long, is quarantined: it counts as failed, and the rest is computed"},
     {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "auto|line|log|none", 0, 0, "auto",
      false, FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
     {"grace", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "SECONDS", 1, 1000000, "25", false,

@@ -67,9 +67,11 @@ struct options {
     const char *csv, *json;
     int64_t seconds; /**< of a sweep; 0: the default */
     bool oversubscribe, each_node_count;
-    int64_t grace_seconds;      /**< 0: the default */
-    int64_t time_limit_seconds; /**< 0: none */
-    int progress;               /**< enum options_progress */
+    int64_t grace_seconds;        /**< 0: the default */
+    int64_t time_limit_seconds;   /**< 0: none */
+    int64_t task_timeout_seconds; /**< 0: none */
+    int64_t attempts;             /**< 0: the default */
+    int progress;                 /**< enum options_progress */
     int argument_count;
     char **arguments; /**< the whole command line, as it was given; ends with NULL */
     char **words;     /**< malloc'ed: where `arguments` and `operands` are */

@@ -87,6 +87,7 @@ make_queue(struct job *job, struct sheaf_error *error)
         if (job->queue)
             memset(memory, 0, bytes);
         queue_init(memory, job->place.local_size, outboxes, 0);
+        atomic_store(&((struct queue *)memory)->sequence, job->committed_before);
     }
     job->queue = memory;
     comm_barrier_node(job->comm);
@@ -109,8 +110,11 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .check_finite = job->options->check_finite,
                                  .settles_results =
                                      job->place.rank == 0 && !job->command->scratch && !job->map.resuming,
+                                 .alone = job->is_alone,
+                                 .task_timeout_ns = job->options->task_timeout_seconds * INT64_C(1000000000),
                                  .deadline = job->deadline,
-                                 .results_in_memory = job->map.results_in_memory,
+                                 // alone, a chunk is committed before the next one is begun
+                                 .results_in_memory = job->map.results_in_memory || job->is_alone,
                                  .memory_bytes = job->layout.ranks > 0 ? job->node_memory / job->layout.ranks : 0,
                                  .cores = job->cores,
                                  .use_cores = use_cores,

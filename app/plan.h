@@ -65,7 +65,12 @@ struct plan_chunk {
 };
 
 /** Whether a chunk is to be computed. */
-enum plan_need { PLAN_DONE, PLAN_COMPUTE, PLAN_RETRY /**< all but the tasks that succeeded before */ };
+enum plan_need {
+    PLAN_DONE,
+    PLAN_COMPUTE,
+    PLAN_RETRY, /**< all but the tasks that succeeded before */
+    PLAN_ALONE  /**< when nothing else is in flight: in a rest of its own */
+};
 
 /** A chunk that is left. */
 struct plan_left {
@@ -78,6 +83,7 @@ struct plan_left {
 struct plan_rest {
     int64_t bytes; /**< of all this */
     int64_t places, tasks;
+    int64_t later; /**< tasks that are left for the other rest, which comes behind it */
     double flops;
     struct plan_left left[]; /**< places, and one behind them with the sum of the seconds */
 };
@@ -120,10 +126,11 @@ int64_t plan_run(const struct plan *plan, int64_t position, int64_t most, int64_
 /**
  * Work out what is left of a plan. Places then count only that.
  * @param[in]  needs  (chunks) enum plan_need, by the chunk's number
+ * @param[in]  alone  only what is to be computed alone; false: only the others
  * @param[out] rest   malloc'ed: the caller frees it
  * @return SHEAF_OK; SHEAF_BAD_DATA for 2^32 chunks or more; SHEAF_NO_RESOURCES
  */
-enum sheaf_status plan_rest_build(const struct plan *plan, const uint8_t *needs, struct plan_rest **rest,
+enum sheaf_status plan_rest_build(const struct plan *plan, const uint8_t *needs, bool alone, struct plan_rest **rest,
                                   struct sheaf_error *error);
 
 /**
@@ -144,6 +151,9 @@ void plan_restrict(struct plan *plan, const struct plan_rest *rest);
 /** Tasks and flops that are to be computed: the plan's, or those of its rest. */
 int64_t plan_tasks_left(const struct plan *plan);
 double plan_flops_left(const struct plan *plan);
+
+/** Tasks that are left for the rest behind this one. */
+int64_t plan_tasks_later(const struct plan *plan);
 
 /** The chunk that is handed out at a place of the order, 0 to places - 1. */
 struct plan_chunk plan_at(const struct plan *plan, int64_t place);

@@ -30,17 +30,27 @@ add_place(const struct plan *plan, int64_t place, bool kept, struct plan_rest *r
     rest->flops += plan->classes[chunk.class_index].cost.flops * (double)chunk.count;
 }
 
+static bool
+is_of_rest(uint8_t need, bool alone)
+{
+    return need != PLAN_DONE && (need == PLAN_ALONE) == alone;
+}
+
 enum sheaf_status
-plan_rest_build(const struct plan *plan, const uint8_t *needs, struct plan_rest **rest, struct sheaf_error *error)
+plan_rest_build(const struct plan *plan, const uint8_t *needs, bool alone, struct plan_rest **rest,
+                struct sheaf_error *error)
 {
     int64_t places = 0;
     for (int64_t chunk = 0; chunk < plan->chunks; chunk++)
-        places += needs[chunk] != PLAN_DONE;
+        places += is_of_rest(needs[chunk], alone);
     enum sheaf_status status = start_rest(plan, places, rest, error);
     for (int64_t place = 0; !status && place < plan->chunks; place++) {
-        uint8_t need = needs[plan_at(plan, place).chunk];
-        if (need != PLAN_DONE)
+        const struct plan_chunk chunk = plan_at(plan, place);
+        const uint8_t need = needs[chunk.chunk];
+        if (is_of_rest(need, alone))
             add_place(plan, place, need == PLAN_RETRY, *rest);
+        else if (need == PLAN_ALONE)
+            (*rest)->later += chunk.count;
     }
     return status;
 }
@@ -73,4 +83,10 @@ double
 plan_flops_left(const struct plan *plan)
 {
     return plan->rest ? plan->rest->flops : plan->flops;
+}
+
+int64_t
+plan_tasks_later(const struct plan *plan)
+{
+    return plan->rest ? plan->rest->later : 0;
 }

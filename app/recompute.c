@@ -246,7 +246,7 @@ draw_sample(struct recompute *recompute, struct plan_rest **rest, struct sheaf_e
     for (int64_t i = 0; i < plan->chunks; i++)
         if (needs[i] == PLAN_COMPUTE)
             recompute->chunks[recompute->chunk_count++] = i;
-    enum sheaf_status status = plan_rest_build(plan, needs, rest, error);
+    enum sheaf_status status = plan_rest_build(plan, needs, false, rest, error);
     free(needs);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "resume_check.h"
 #include "store_past.h"
 #include "summary.h"
+#include "suspects.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 enum reason {
     REASON_NEVER,
     REASON_IN_FLIGHT,
+    REASON_SUSPECT,
     REASON_TORN,
     REASON_STRANGE,
     REASON_MISMATCH,
@@ -27,7 +29,8 @@ struct resume {
     uint8_t *needs;               /**< (chunks) enum plan_need */
     int64_t tasks[REASON_COUNT];  /**< that are computed for this reason */
     int64_t chunks[REASON_COUNT]; /**< that hold them */
-    int64_t suspects;             /**< chunks whose bytes are read */
+    struct suspects in_flight;    /**< those that were, when an earlier run ended */
+    int64_t unsure;               /**< chunks whose bytes are read */
     int64_t uncertain;            /**< of them, those whose record alone does not say that they are done */
     int64_t checked_bytes;
     double check_seconds;
@@ -119,7 +122,7 @@ resume_match(struct job *job, const struct store_spec *spec, struct sheaf_error 
 
 /** Root: the chunks whose bytes decide. @return malloc'ed; NULL without memory */
 static int64_t *
-list_suspects(struct job *job)
+list_unsure(struct job *job)
 {
     struct resume *resume = job->resume;
     int64_t count = 0;
@@ -130,7 +133,7 @@ list_suspects(struct job *job)
             list[count++] = i;
         resume->uncertain += condition == STORE_CHUNK_UNCERTAIN;
     }
-    resume->suspects = count;
+    resume->unsure = count;
     return list;
 }
 
@@ -162,6 +165,10 @@ settle_chunk(struct job *job, int64_t number, bool right)
     int64_t again = about.count;
     enum reason reason = find_reason(chunk->condition);
     resume->needs[number] = PLAN_COMPUTE;
+    if (suspects_has_alone(&resume->in_flight, number)) {
+        resume->needs[number] = PLAN_ALONE;
+        reason = REASON_SUSPECT;
+    }
     if (right) {
         bool retried = chunk->failed > 0 && job->options->retry_failed;
         resume->needs[number] = retried ? PLAN_RETRY : PLAN_DONE;
@@ -174,23 +181,27 @@ settle_chunk(struct job *job, int64_t number, bool right)
     resume->chunks[reason] += again > 0;
 }
 
-/** Root: what is left. @param[in] suspects,right  of those that were checked */
+/** Root: what is left. @param[in] unsure,right  of those that were checked @param[out] alone  what of it is computed alone */
 static enum sheaf_status
-settle_rest(struct job *job, const int64_t *suspects, const uint8_t *right, struct plan_rest **rest,
-            struct sheaf_error *error)
+settle_rest(struct job *job, const int64_t *unsure, const uint8_t *right, struct plan_rest **rest,
+            struct plan_rest **alone, struct sheaf_error *error)
 {
     struct resume *resume = job->resume;
     int64_t next = 0;
-    *rest = NULL;
+    enum sheaf_status status =
+        suspects_judge(job->store, &resume->past, job->place.host, job->options->attempts, &resume->in_flight, error);
+    if (status)
+        return status;
     resume->needs = malloc((size_t)job->plan->chunks + 1);
     if (!resume->needs)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "no memory for %lld chunks", (long long)job->plan->chunks);
     for (int64_t i = 0; i < job->plan->chunks; i++) {
-        bool suspect = right && next < resume->suspects && suspects[next] == i;
-        settle_chunk(job, i, suspect ? right[next] : resume->past.chunks[i].condition == STORE_CHUNK_DONE);
-        next += suspect;
+        bool checked = right && next < resume->unsure && unsure[next] == i;
+        settle_chunk(job, i, checked ? right[next] : resume->past.chunks[i].condition == STORE_CHUNK_DONE);
+        next += checked;
     }
-    return plan_rest_build(job->plan, resume->needs, rest, error);
+    status = plan_rest_build(job->plan, resume->needs, false, rest, error);
+    return status ? status : plan_rest_build(job->plan, resume->needs, true, alone, error);
 }
 
 static void
@@ -199,6 +210,7 @@ print_past(const struct job *job, FILE *stream)
     static const char *const texts[REASON_COUNT] = {
         [REASON_NEVER] = "never started",
         [REASON_IN_FLIGHT] = "in flight when an earlier run ended",
+        [REASON_SUSPECT] = "in flight when an earlier run was killed: computed alone, behind all others",
         [REASON_TORN] = "of chunks whose record is torn",
         [REASON_STRANGE] = "of chunks whose record is of other tasks",
         [REASON_MISMATCH] = "of chunks whose results do not match their checksum",
@@ -213,10 +225,10 @@ print_past(const struct job *job, FILE *stream)
         if (resume->tasks[i] > 0)
             fprintf(stream, "  %lld %s (%lld chunk%s)\n", (long long)resume->tasks[i], texts[i],
                     (long long)resume->chunks[i], resume->chunks[i] == 1 ? "" : "s");
-    if (resume->suspects > 0)
-        fprintf(stream, "  %lld chunk%s read again, %s: %s in %s\n", (long long)resume->suspects,
-                resume->suspects == 1 ? "" : "s",
-                job->options->verify ? "for --verify" : "committed after the last sync",
+    suspects_print(&resume->in_flight, job->plan, stream);
+    if (resume->unsure > 0)
+        fprintf(stream, "  %lld chunk%s read again, %s: %s in %s\n", (long long)resume->unsure,
+                resume->unsure == 1 ? "" : "s", job->options->verify ? "for --verify" : "committed after the last sync",
                 summary_format_quantity((double)resume->checked_bytes, "B", bytes),
                 progress_format_seconds(resume->check_seconds, seconds));
 }
@@ -235,21 +247,21 @@ attach(struct job *job, struct sheaf_error *error)
     return comm_agree(job->comm, store_attach(&job->map.store, places, &job->store, error), error);
 }
 
-/** Check the suspects, in all ranks. @param[out] right  root: of each. Collective */
+/** Check them, in all ranks. @param[out] right  root: of each. Collective */
 static enum sheaf_status
-check_suspects(struct job *job, int64_t *suspects, uint8_t **right, struct sheaf_error *error)
+check_unsure(struct job *job, int64_t *unsure, uint8_t **right, struct sheaf_error *error)
 {
     struct resume *resume = job->resume;
     struct resume_check check = {.plan = job->plan,
                                  .store = job->store,
                                  .map = &job->map.store,
                                  .threads = team_cores(job->team) / job->place.local_size};
-    int64_t count = resume ? resume->suspects : 0, start = node_nanoseconds();
+    int64_t count = resume ? resume->unsure : 0, start = node_nanoseconds();
     comm_broadcast(job->comm, &count, sizeof count);
     if (count == 0)
         return SHEAF_OK;
     int64_t share = (count + job->place.size - 1) / job->place.size, first = share * job->place.rank;
-    int64_t *list = suspects ? suspects : malloc((size_t)count * sizeof *list);
+    int64_t *list = unsure ? unsure : malloc((size_t)count * sizeof *list);
     uint8_t *mine = calloc((size_t)share, 1);
     *right = resume ? malloc((size_t)(share * job->place.size)) : NULL;
     if (!list || !mine || (resume && !*right))
@@ -266,36 +278,48 @@ check_suspects(struct job *job, int64_t *suspects, uint8_t **right, struct sheaf
         resume->check_seconds = 1e-9 * (double)(node_nanoseconds() - start);
     }
     free(mine);
-    if (list != suspects)
+    if (list != unsure)
         free(list);
     return status;
+}
+
+/** What is computed among others, and what alone. Collective. */
+static enum sheaf_status
+restrict_plan(struct job *job, const struct plan_rest *rest, const struct plan_rest *alone, struct sheaf_error *error)
+{
+    int64_t places = alone ? alone->places : 0;
+    enum sheaf_status status = job_restrict(job, rest, error);
+    comm_broadcast(job->comm, &places, sizeof places);
+    return status || places == 0 ? status : job_share_rest(job, alone, &job->alone, error);
 }
 
 enum sheaf_status
 resume_restrict(struct job *job, struct sheaf_error *error)
 {
-    struct plan_rest *rest = NULL;
+    struct plan_rest *rest = NULL, *alone = NULL;
     uint8_t *right = NULL;
     enum sheaf_status status = attach(job, error);
     if (status)
         return status;
-    int64_t *suspects = job->resume ? list_suspects(job) : NULL;
-    if (job->resume && !suspects)
+    int64_t *unsure = job->resume ? list_unsure(job) : NULL;
+    if (job->resume && !unsure)
         comm_abort(job->comm, SHEAF_NO_RESOURCES);
-    status = check_suspects(job, suspects, &right, error);
+    status = check_unsure(job, unsure, &right, error);
     if (!status)
-        status = comm_agree(job->comm, job->resume ? settle_rest(job, suspects, right, &rest, error) : SHEAF_OK, error);
+        status = comm_agree(job->comm, job->resume ? settle_rest(job, unsure, right, &rest, &alone, error) : SHEAF_OK,
+                            error);
     if (!status)
-        status = job_restrict(job, rest, error);
+        status = restrict_plan(job, rest, alone, error);
     if (!status && job->resume) {
         print_past(job, stdout);
-        job->map.is_over = job->plan->places == 0 && job->resume->uncertain == 0 &&
+        job->map.is_over = job->plan->places == 0 && !job->alone && job->resume->uncertain == 0 &&
                            job->resume->past.summary.run.state == RUN_FINISHED;
     }
     comm_broadcast(job->comm, &job->map.is_over, sizeof job->map.is_over);
     free(rest);
+    free(alone);
     free(right);
-    free(suspects);
+    free(unsure);
     return status;
 }
 
@@ -314,6 +338,8 @@ resume_begin(struct job *job, struct sheaf_error *error)
         else if (condition == STORE_CHUNK_UNCERTAIN)
             status = store_recommit_chunk(job->store, i, error);
     }
+    if (!status)
+        status = suspects_write(&resume->in_flight, job->plan, job->store, error);
     return status ? status
                   : store_settle_past(job->store, past->next_run, past->host_count, node_wall_seconds(), error);
 }
@@ -330,6 +356,7 @@ resume_free(struct job *job)
     if (!job->resume)
         return;
     store_past_free(&job->resume->past);
+    suspects_free(&job->resume->in_flight);
     free(job->resume->needs);
     free(job->resume);
     job->resume = NULL;

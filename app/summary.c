@@ -256,6 +256,17 @@ status_text(uint8_t status)
     return status < SHEAF_TASK_STATUS_COUNT ? texts[status] : "?";
 }
 
+static void
+print_reason(uint8_t status, int32_t info, FILE *stream)
+{
+    if (status == SHEAF_TASK_QUARANTINED && info == 0)
+        fprintf(stream, "  quarantined (it ran out of time)\n");
+    else if (status == SHEAF_TASK_QUARANTINED)
+        fprintf(stream, "  quarantined (signal %d: %s)\n", info, strsignal(info));
+    else
+        fprintf(stream, "  %s (info %d)\n", status_text(status), info);
+}
+
 /** A task as users know it: its dataset where that is no other's too, else its number and place in the leading axes. */
 static void
 print_task(const struct job *job, int64_t task, FILE *stream)
@@ -301,7 +312,7 @@ print_failures(const struct job *job, int64_t failed, FILE *stream, struct sheaf
             if (status[i] <= SHEAF_TASK_DONE)
                 continue;
             print_task(job, first + i, stream);
-            fprintf(stream, "  %s (info %d)\n", status_text(status[i]), info[i]);
+            print_reason(status[i], info[i], stream);
             shown++;
         }
     }
@@ -362,7 +373,7 @@ summary_print_end(const struct job *job, double seconds, FILE *stream, struct sh
     if (job->plan->places > 0) {
         double work = job->work_seconds;
         if (job->plan->flops > 0)
-            fprintf(stream, " · %s", summary_format_quantity(plan_flops_left(job->plan) / work, "FLOP/s", rate));
+            fprintf(stream, " · %s", summary_format_quantity(job->work_flops / work, "FLOP/s", rate));
         fprintf(stream, " · read %s, wrote %s · ",
                 summary_format_quantity((double)totals->bytes_read / work, "B/s", in),
                 summary_format_quantity((double)totals->bytes_written / work, "B/s", out));

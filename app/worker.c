@@ -92,6 +92,7 @@ worker_main(void *argument)
     struct engine *engine = worker->engine;
     struct slot *slot = NULL;
     worker->totals.workers = 1;
+    watch_enter_thread(&worker->watch);
     for (;;) {
         int64_t start = node_nanoseconds();
         if (engine->size.carrier_reads && slot) {
@@ -107,6 +108,7 @@ worker_main(void *argument)
         memset(&worker->totals, 0, sizeof worker->totals);
     }
     queue_add_totals(engine->setup.queue, engine->setup.local_rank, &worker->totals);
+    watch_leave_thread(&worker->watch);
     pthread_mutex_lock(&engine->mutex);
     engine->workers_left--;
     engine_note_finish(engine);

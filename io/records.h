@@ -19,11 +19,26 @@ enum {
 
 enum record_state { RECORD_PENDING = 0, RECORD_STARTED = 1, RECORD_DONE = 2, RECORD_QUARANTINED = 3 };
 
+/** What is known of the end of a chunk that was started and not committed. */
+enum record_fate {
+    RECORD_IN_FLIGHT = 0, /**< nothing: it was being computed when its process ended */
+    RECORD_SPARED = 1, /**< it was not the reason: not begun again, or its process was asked to stop while it lived */
+    RECORD_SIGNALLED = 2, /**< its process died of it, by `signal` */
+    RECORD_TIMED_OUT = 3, /**< its process gave it up (--task-timeout) */
+};
+
+/** With what care a chunk is computed. */
+enum record_care {
+    RECORD_AMONG_OTHERS = 0,
+    RECORD_ALONE = 1, /**< nothing else in flight */
+    RECORD_SINGLY = 2 /**< the same, and one task after the other */
+};
+
 /** A row of /sheaf/chunks. */
 struct record_chunk {
     uint8_t state;
-    uint8_t reserved0;
-    uint16_t attempts;
+    uint8_t fate;      /**< enum record_fate; 0 once it is committed */
+    uint16_t attempts; /**< how often it is known that task `task` has killed its process, or ran out of time */
     uint32_t class_index;
     int64_t first; /**< position, counted over all classes */
     uint32_t count;
@@ -35,10 +50,14 @@ struct record_chunk {
     uint16_t width;
     double read_start, compute_start, write_start; /**< seconds since 1970 UTC */
     float read_seconds, compute_seconds, write_seconds;
-    uint32_t reserved1;
+    uint32_t task; /**< 1 + which task of the chunk is being computed; 0: all, or not known */
     uint64_t result_checksum;
     uint64_t sequence;
-    uint64_t reserved2[3];
+    uint8_t care; /**< enum record_care */
+    uint8_t signal;
+    uint16_t reserved0;
+    uint32_t oom_kills; /**< of its host, when it began to be computed alone: 1 + how many; 0: not known */
+    uint64_t reserved1[2];
     uint64_t checksum;
 };
 _Static_assert(sizeof(struct record_chunk) == 128, "FORMAT.md: a chunk's record has 128 bytes");

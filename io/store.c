@@ -378,6 +378,19 @@ store_enter_hosts(struct store *store, int count, const char (*names)[RECORD_HOS
 }
 
 enum sheaf_status
+store_read_host(struct store *store, uint32_t row, char name[RECORD_HOST_BYTES], struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+
+    name[0] = '\0';
+    if (row < RECORD_HOSTS)
+        status = file_read(store->descriptor, store->map.path,
+                           store->map.hosts_offset + (int64_t)row * RECORD_HOST_BYTES, name, RECORD_HOST_BYTES, error);
+    name[RECORD_HOST_BYTES - 1] = '\0';
+    return status;
+}
+
+enum sheaf_status
 store_sync(struct store *store, struct sheaf_error *error)
 {
     return file_sync(store->descriptor, store->map.path, false, error);

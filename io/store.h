@@ -197,6 +197,10 @@ enum sheaf_status store_write_run(struct store *store, struct record_run *run, s
 enum sheaf_status store_enter_hosts(struct store *store, int count, const char (*names)[RECORD_HOST_BYTES],
                                     uint32_t *rows, struct sheaf_error *error);
 
+/** The name in a row of /sheaf/hosts; "" where there is no such row. @param[out] name  RECORD_HOST_BYTES */
+enum sheaf_status store_read_host(struct store *store, uint32_t row, char name[RECORD_HOST_BYTES],
+                                  struct sheaf_error *error);
+
 /** Make everything written so far through this host durable. Blocks. A failure is final: never retried. */
 enum sheaf_status store_sync(struct store *store, struct sheaf_error *error);
 

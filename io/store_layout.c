@@ -28,6 +28,7 @@ struct field {
 
 static const struct field chunk_fields[] = {
     NUMBER(record_chunk, state, SHEAF_U8),
+    NUMBER(record_chunk, fate, SHEAF_U8),
     NUMBER(record_chunk, attempts, SHEAF_U16),
     {"class", offsetof(struct record_chunk, class_index), SHEAF_U32, 1, false},
     NUMBER(record_chunk, first, SHEAF_I64),
@@ -44,8 +45,12 @@ static const struct field chunk_fields[] = {
     NUMBER(record_chunk, read_seconds, SHEAF_F32),
     NUMBER(record_chunk, compute_seconds, SHEAF_F32),
     NUMBER(record_chunk, write_seconds, SHEAF_F32),
+    NUMBER(record_chunk, task, SHEAF_U32),
     NUMBER(record_chunk, result_checksum, SHEAF_U64),
     NUMBER(record_chunk, sequence, SHEAF_U64),
+    NUMBER(record_chunk, care, SHEAF_U8),
+    NUMBER(record_chunk, signal, SHEAF_U8),
+    NUMBER(record_chunk, oom_kills, SHEAF_U32),
     NUMBER(record_chunk, checksum, SHEAF_U64),
     END,
 };

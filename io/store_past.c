@@ -446,6 +446,9 @@ store_uncommit_chunk(struct store *store, int64_t chunk, bool keep, struct sheaf
         return status;
     if (!keep)
         record.result_checksum = 0;
+    record.fate = RECORD_SPARED; /* not begun yet */
+    record.care = RECORD_AMONG_OTHERS;
+    record.task = record.attempts = 0;
     return store_start_chunk(store, chunk, &record, error);
 }
 
@@ -458,6 +461,7 @@ store_recommit_chunk(struct store *store, int64_t chunk, struct sheaf_error *err
     if (status != SHEAF_OK || record.state != RECORD_STARTED)
         return status;
     record.state = RECORD_DONE;
+    record.fate = RECORD_IN_FLIGHT;
     return store_commit_chunk(store, chunk, &record, error);
 }
 

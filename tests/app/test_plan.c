@@ -314,7 +314,7 @@ check_rest(struct plan *plan, uint64_t *random)
         left_tasks += chunk.count;
         flops += plan->classes[chunk.class_index].cost.flops * (double)chunk.count;
     }
-    test_ok(plan_rest_build(plan, needs, &rest, &error), &error);
+    test_ok(plan_rest_build(plan, needs, false, &rest, &error), &error);
     plan_restrict(plan, rest);
     assert_int_equal(plan->places, count);
     assert_int_equal(plan_tasks_left(plan), left_tasks);
@@ -529,7 +529,8 @@ no_memory_is_an_error(void **state)
     struct plan_rest *rest;
     plan = build(1, &class, false);
     allowed = 0;
-    test_error(plan_rest_build(plan, &need, &rest, &error), SHEAF_NO_RESOURCES, &error, "no memory for 1 chunks");
+    test_error(plan_rest_build(plan, &need, false, &rest, &error), SHEAF_NO_RESOURCES, &error,
+               "no memory for 1 chunks");
     allowed = -1;
     assert_null(rest);
     allowed = 0;

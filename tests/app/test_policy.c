@@ -137,7 +137,7 @@ leave_some(struct plan *plan, uint64_t *random)
     assert_non_null(needs);
     for (int64_t i = 0; i < plan->chunks; i++)
         needs[i] = test_random_within(random, 0, 8) < odds ? PLAN_DONE : PLAN_COMPUTE;
-    test_ok(plan_rest_build(plan, needs, &rest, &error), &error);
+    test_ok(plan_rest_build(plan, needs, false, &rest, &error), &error);
     plan_restrict(plan, rest);
     free(needs);
     return rest;

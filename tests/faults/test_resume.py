@@ -268,7 +268,7 @@ class Resumed(ResumeTest):
         record[120:] = xxh3(bytes(record[:120]), 0).to_bytes(8, "little")
         self.damage("out.h5", offset, record)
         outcome = self.sheaf("resume", "out.h5", ranks=0, code=1, environment=self.logged())
-        self.assertIn("  4 in flight when an earlier run ended (1 chunk)", outcome.out)
+        self.assertIn("  4 in flight when an earlier run was killed: computed alone, behind all others (1 chunk)", outcome.out)
         self.assertEqual(self.log(), [0, 1, 2, 3])
         for found, wanted in zip(self.contents(), expected):
             self.assertSameBits(found, wanted)

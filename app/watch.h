@@ -1,0 +1,76 @@
+/**
+ * @file watch.h
+ * What a worker computes, for those who tell when it never comes back: the main thread, which finds that it takes too long; the carrier, when the
+ * process is asked to stop; a signal handler, when the computation kills the process. Each leaves its word in the chunk's
+ * record (poison.h). No MPI.
+ *
+ * The record is a worker's own but for the time in which it computes. Then whoever holds the watch may write it.
+ */
+#ifndef SHEAF_WATCH_H
+#define SHEAF_WATCH_H
+
+#include "store.h"
+
+#include <stdatomic.h>
+
+/** Workers of a process whose other threads' faults are laid at the right door; with more, those are nobody's. */
+#define WATCH_MOST 256
+
+enum watch_phase {
+    WATCH_IDLE,
+    WATCH_COMPUTING,
+    WATCH_HELD /**< somebody reads or writes the record */,
+    WATCH_CONDEMNED
+};
+
+struct watch {
+    _Atomic int phase;     /**< enum watch_phase */
+    _Atomic int64_t since; /**< CLOCK_MONOTONIC, nanoseconds: when the call of the kernel began */
+    struct store *store;
+    int64_t chunk;
+    bool recorded;              /**< the file says that the chunk was started */
+    struct record_chunk record; /**< as it is, or would be, in the file */
+    void *stack;                /**< for signal handlers of its thread */
+};
+
+/**
+ * From now on a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT) of a computation is noted, then goes to who had the signal before. Called by the
+ * main thread, whose own faults are no computation's. Again: a no-op.
+ */
+void watch_catch_faults(void);
+
+/** A worker's thread begins, and ends. Without memory for a stack, a stack overflow leaves no word. */
+void watch_enter_thread(struct watch *watch);
+void watch_leave_thread(struct watch *watch);
+
+/** Faults of the calling thread are no computation's. */
+void watch_exempt_thread(void);
+
+/** The worker is about to call the kernel on a chunk. @param[in] recorded  this record is in the file */
+void watch_begin(struct watch *watch, struct store *store, int64_t chunk, const struct record_chunk *record,
+                 bool recorded);
+
+/**
+ * It is about to call it on one more task of the chunk.
+ * @param[in] task    0 to count - 1
+ * @param[in] attempts  that the task is charged with
+ * @param[in] write   into the file, too
+ * @return SHEAF_OK; SHEAF_INTERRUPTED: condemned, nothing of the chunk may be written any more; SHEAF_IO_ERROR
+ */
+enum sheaf_status watch_step(struct watch *watch, int64_t task, uint16_t attempts, bool write,
+                             struct sheaf_error *error);
+
+/** It has come back. @return false: condemned, nothing of the chunk may be written any more */
+bool watch_end(struct watch *watch);
+
+/** Any thread: the process is asked to stop, so what it computes has not killed it. */
+void watch_spare(struct watch *watch);
+
+/**
+ * Main thread: condemn what has been computed for longer than `limit` nanoseconds, and write that down.
+ * @param[out] record  what was written
+ * @return whether it was condemned
+ */
+bool watch_condemn(struct watch *watch, int64_t now, int64_t limit, struct record_chunk *record);
+
+#endif

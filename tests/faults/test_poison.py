@@ -1,0 +1,153 @@
+"""Tasks that kill their process or never end are found and quarantined; all others are computed, and are those of an undisturbed
+run. Healthy tasks are never quarantined, however often their run is killed.
+
+SHEAF is the program, KERNELS the plugin of tests/faults; ROUNDS: how often healthy tasks are killed.
+"""
+import os
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+import h5py
+import numpy as np
+
+from sheaf_test import CHUNK_DONE, INTERRUPTED, SHEAF, SheafTest, valid_chunks
+
+KERNELS = os.environ["KERNELS"]
+ROUNDS = int(os.environ.get("ROUNDS", "4"))
+TASKS, LENGTH, PER_CHUNK = 80, 64, 4
+QUARANTINED = 9
+
+
+class PoisonTest(SheafTest):
+    launcher_may_leave_files = True
+
+    def setUp(self):
+        super().setUp()
+        data = np.random.default_rng(1).random((TASKS, LENGTH))
+        data[:, 0] = np.arange(TASKS)
+        self.write("in.h5", a=data)
+        self.sheaf("run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "expected.h5", ranks=0)
+
+    def words(self, *more):
+        return ["run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "out.h5", "--resume", "--progress", "none", *more]
+
+    def run_once(self, ranks, *more, **environment):
+        layout = ["--layout", "1x1:1"] if environment.get("SHEAF_NODE_RANKS") else ["--layout", f"{max(ranks, 1)}x1:1"]
+        process = self.start(*self.words(*layout, *more), ranks=ranks, environment=environment)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def status(self):
+        """What `sheaf status --exit-code` answers, as the loop of a job script asks; 75 where there is no file yet."""
+        if not self.path("out.h5").exists():
+            return INTERRUPTED
+        return subprocess.run([SHEAF, "status", "--exit-code", self.path("out.h5")], stdout=subprocess.DEVNULL,
+                              env=self.environment).returncode
+
+    def relaunch(self, ranks, most, *more, **environment):
+        """Start it again until it is done. @return how often, and the last one's output"""
+        for starts in range(1, most + 1):
+            _, out, err = self.run_once(ranks, *more, **environment)
+            code = self.status()
+            if code != INTERRUPTED:
+                return starts, code, out, err
+        self.fail(f"not done after {most} starts\n{out}\n{err}")
+
+    def assertOutcome(self, quarantined):
+        """Those tasks are quarantined, each with its info; every other one is as in an undisturbed run."""
+        with h5py.File(self.path("out.h5"), "r") as file, h5py.File(self.path("expected.h5"), "r") as expected:
+            status, info, result = file["sheaf/status"][...], file["sheaf/info"][...], file["result"][...]
+            wanted = expected["result"][...]
+            self.assertEqual({int(t): int(info[t]) for t in np.flatnonzero(status == QUARANTINED)}, quarantined)
+            healthy = np.ones(TASKS, bool)
+            healthy[list(quarantined)] = False
+            self.assertTrue((status[healthy] == 1).all() and (info[healthy] == 0).all())
+            self.assertSameBits(result[healthy], wanted[healthy])
+            self.assertTrue(np.isnan(result[~healthy]).all())
+            chunks = valid_chunks(file)
+            self.assertEqual(len(chunks), TASKS // PER_CHUNK)
+            self.assertEqual({(int(chunk["state"]), int(chunk["fate"])) for chunk in chunks.values()}, {(CHUNK_DONE, 0)})
+            self.assertEqual(sum(int(chunk["failed"]) for chunk in chunks.values()), len(quarantined))
+        self.sheaf("verify", "out.h5", ranks=0)
+
+
+class Crashes(PoisonTest):
+    """The rank's last word says which chunk it was, then which task."""
+
+    def test_crash(self):
+        """A kernel that writes where no memory is, beside other ranks."""
+        starts, code, out, err = self.relaunch(2, 6, SHEAF_TEST_CRASH="33")
+        self.assertEqual((starts, code), (4, 1), out + err)
+        self.assertIn("  task 33 is quarantined: it killed its process, attempt 2 of 2", out)
+        self.assertIn("task 33  quarantined (signal 11", err)
+        self.assertOutcome({33: signal.SIGSEGV})
+        self.assertIn("1 quarantined", self.sheaf("status", "out.h5", ranks=0).out)
+        # mended: nothing of it stays
+        self.sheaf("resume", "out.h5", "--retry-failed", ranks=2)
+        self.assertOutcome({})
+
+    def test_several(self):
+        """Several in one chunk of many, and one of another kind elsewhere."""
+        poison = {"SHEAF_TEST_CRASH": "41,43", "SHEAF_TEST_ABORT": "70"}
+        starts, code, out, err = self.relaunch(0, 12, "--attempts", 1, **poison)
+        self.assertEqual(code, 1, out + err)
+        self.assertOutcome({41: signal.SIGSEGV, 43: signal.SIGSEGV, 70: signal.SIGABRT})
+
+    def test_other_nodes(self):
+        """Each rank a node of its own: the last word comes from there, too."""
+        starts, code, out, err = self.relaunch(3, 8, SHEAF_TEST_CRASH="5", SHEAF_NODE_RANKS="1")
+        self.assertEqual(code, 1, out + err)
+        self.assertOutcome({5: signal.SIGSEGV})
+
+    def test_one_process(self):
+        starts, code, out, err = self.relaunch(0, 6, SHEAF_TEST_ABORT="0")
+        self.assertEqual((starts, code), (4, 1), out + err)
+        self.assertOutcome({0: signal.SIGABRT})
+
+
+class Silent(PoisonTest):
+    """The computation itself says nothing."""
+
+    def test_timeout(self):
+        """It takes too long: the run ends, and says which task it was."""
+        hang = {"SHEAF_TEST_HANG": "18"}
+        code, out, err = self.run_once(2, "--task-timeout", 1, **hang)
+        self.assertEqual(code, INTERRUPTED, out + err)
+        self.assertIn("task 18 took longer than --task-timeout 1", err)
+        starts, code, out, err = self.relaunch(2, 4, "--task-timeout", 1, **hang)
+        self.assertEqual((starts, code), (2, 1), out + err)
+        self.assertIn("  task 18 is quarantined: it ran out of time, attempt 2 of 2", out)
+        self.assertOutcome({18: 0})
+
+    def test_killed_by_itself(self):
+        """SIGKILL leaves no word. Without a sign that memory ran out nothing is charged with it: the others get done."""
+        for _ in range(4):
+            self.run_once(2, SHEAF_TEST_KILL="50")
+        with h5py.File(self.path("out.h5"), "r") as file:
+            self.assertEqual((file["sheaf/status"][...] == 1).sum(), TASKS - PER_CHUNK)
+        self.run_once(2)
+        self.assertOutcome({})
+
+    def test_killed_from_outside(self):
+        """Healthy tasks whose ranks are killed again and again, alone too, are never quarantined."""
+        chance = random.Random(3)
+        log = self.path("log")
+        for kill in range(ROUNDS):
+            log.unlink(missing_ok=True)
+            process = self.start(*self.words("--attempts", 1), ranks=kill % 2 * 2,
+                                 environment={"SHEAF_TEST_PAUSE": "30", "SHEAF_TEST_LOG": str(log)})
+            tasks = chance.randrange(1, 9)  # that have been begun
+            while process.poll() is None and not (log.exists() and log.stat().st_size >= 8 * tasks):
+                time.sleep(0.01)
+            for rank in self.rank_processes().values():
+                os.kill(rank, signal.SIGKILL)
+            process.communicate(timeout=60)
+        self.relaunch(2, 2, "--attempts", 1)
+        self.assertOutcome({})
+
+
+if __name__ == "__main__":
+    unittest.main()
