@@ -78,12 +78,13 @@ class ResumeTest(SheafTest):
 
 
 class Killed(ResumeTest):
-    pause = 3
+    pause = 10
+    nodes = {}
 
     def start_run(self, ranks):
         """Whichever start it is, the line is the same, as in a job script that is submitted again."""
         process = self.start(*self.run_words("out.h5", "--resume", "--layout", f"{ranks}x1:1"), ranks=ranks,
-                             environment=self.logged(SHEAF_TEST_PAUSE=str(self.pause)))
+                             environment=self.logged(SHEAF_TEST_PAUSE=str(self.pause), **self.nodes))
         self.addCleanup(process.kill)
         return process
 
@@ -121,7 +122,7 @@ class Killed(ResumeTest):
         """Kill again and again, `every` commits after the start, until all is done."""
         self.sheaf(*self.run_words("expected.h5"), ranks=0, code=1)
         chance = random.Random(2)
-        before, computed, kills, most_again = {}, [], 0, 0
+        before, computed, kills, all_lost = {}, [], 0, 0
         while len(before) < CHUNKS:
             ranks = kills % 4 + 1
             process = self.start_run(ranks)
@@ -138,8 +139,11 @@ class Killed(ResumeTest):
             done = {task for chunk in before for task in range(PER_CHUNK * chunk, PER_CHUNK * (chunk + 1))}
             self.assertEqual(done & set(new), set(), f"computed again after kill {kills}")
             lost = len(set(new)) - PER_CHUNK * (len(now) - len(before))
-            # Each rank computes one chunk; one that is computed is committed before the next is begun.
-            self.assertLessEqual(lost, PER_CHUNK * ranks, f"lost by kill {kills}")
+            # Each rank computes one chunk; one that is computed is committed before the next is begun. (Those of other nodes
+            # are, when they have come to the root: how many are on their way is the scheduler's to say.)
+            all_lost += lost
+            if not self.nodes:
+                self.assertLessEqual(lost, PER_CHUNK * ranks, f"lost by kill {kills}")
             self.assertEqual(len(new), len(set(new)))
             computed += new
             before = now
@@ -150,14 +154,20 @@ class Killed(ResumeTest):
         self.assertEqual(self.log(), [])
         self.assertSameResults("out.h5", "expected.h5")
         self.sheaf("verify", "out.h5", ranks=0)
+        print(f"{kills} kills survived, {all_lost} tasks in flight lost")
         self.assertGreaterEqual(kills, min(CHUNKS // (every + 8), 3), "too few kills")
 
     def test_rank_killed(self):
         self.check_kills(self.kill_rank, KILL_EVERY)
 
+    def test_rank_of_several_nodes_killed(self):
+        """Each rank a node of its own: commits travel to the root."""
+        self.nodes = {"SHEAF_NODE_RANKS": "1"}
+        self.check_kills(self.kill_rank, 2 * KILL_EVERY)
+
     def test_launcher_killed(self):
         """Ranks whose launcher is gone live a moment longer, and compute."""
-        self.pause = 20
+        self.pause = 25
         self.check_kills(self.kill_launcher, KILL_EVERY)
 
 
