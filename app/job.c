@@ -1,5 +1,6 @@
 #include "job.h"
 #include "blas.h"
+#include "describe.h"
 #include "drain.h"
 #include "finite.h"
 #include "node.h"
@@ -65,6 +66,7 @@ settle(struct job *job, struct sheaf_error *error)
     struct job_tasks tasks = {0};
     size_t bytes;
     enum sheaf_status status = job->command->prepare(job->options, &job->map, job->sets, &tasks, error);
+    describe_end(); // nothing that may block or be killed stands beside the run
     if (!status)
         status = resume_find(job, &tasks, error);
     if (!status) {

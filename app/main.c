@@ -1,5 +1,6 @@
 /* MPI's start and end, and the command table. */
 #include "comm.h"
+#include "describe.h"
 #include "info.h"
 #include "make.h"
 #include "number.h"
@@ -89,12 +90,15 @@ run_together(const struct options *options, int *argument_count, char ***argumen
     struct sheaf_error error = {SHEAF_OK, ""};
     struct comm *comm = NULL;
     restart_for_blas(options->arguments);
+    if (launcher_rank() == 0)
+        describe_begin();
     if (comm_start(argument_count, arguments, &comm, &error))
         return complain(&error);
     enum sheaf_status status = find_together(options->command)(options, comm, &error);
     bool root = comm_place(comm)->rank == 0;
     // A rank that returns an error makes mpirun print banners and kill the rest: the root alone tells.
     int code = status && root ? complain(&error) : SHEAF_OK;
+    describe_end();
     comm_end(comm);
     return code;
 }

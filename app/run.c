@@ -1,5 +1,6 @@
 #include "run.h"
 #include "classes.h"
+#include "describe.h"
 #include "job.h"
 #include "list.h"
 #include "parameters.h"
@@ -64,9 +65,11 @@ describe_operand(const struct options *options, int i, int ndim, struct job_map 
 {
     const char *text = options->operands[i + 1];
     struct source_map *operand = &map->operands[i];
-    if (source_text_is_generated(text) || !set_text_is_set(text))
+    if (source_text_is_generated(text))
         return source_describe(text, ndim, (uint32_t)i, options->seed, operand, error);
-    enum sheaf_status status = source_describe_set(text, ndim, operand, set, error);
+    if (!set_text_is_set(text))
+        return describe_dataset(text, ndim, operand, error);
+    enum sheaf_status status = describe_set(text, ndim, operand, set, error);
     map->set_bytes[i] = status ? 0 : (*set)->bytes;
     return status;
 }
@@ -329,6 +332,7 @@ enum sheaf_status
 run_allow(const struct options *options, struct comm *comm, struct sheaf_error *error)
 {
     source_allow(options->allow_external, options->allow_filters);
+    describe_allow(options->allow_external, options->allow_filters);
     return options->plugin ? comm_agree(comm, plugin_load(options->plugin, error), error) : SHEAF_OK;
 }
 
