@@ -4,6 +4,7 @@
 #include "number.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -36,6 +37,23 @@ split_nodes(struct comm *comm)
     }
 }
 
+void
+comm_abort(void)
+{
+    char host[COMM_HOST_BYTES] = "";
+    int started = 0;
+    gethostname(host, sizeof host - 1);
+    fprintf(stderr,
+            "sheaf: %s: no memory for what all ranks wait for: the run is stopped; start it again with fewer ranks per "
+            "node "
+            "(--layout)\n",
+            host);
+    MPI_Initialized(&started);
+    if (started)
+        MPI_Abort(MPI_COMM_WORLD, SHEAF_NO_RESOURCES);
+    _exit(SHEAF_NO_RESOURCES);
+}
+
 enum sheaf_status
 comm_start(int *argument_count, char ***arguments, struct comm **out, struct sheaf_error *error)
 {
@@ -43,10 +61,8 @@ comm_start(int *argument_count, char ***arguments, struct comm **out, struct she
     if (MPI_Init_thread(argument_count, arguments, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return sheaf_fail(error, SHEAF_INTERNAL, "MPI does not start");
     struct comm *comm = calloc(1, sizeof *comm);
-    if (!comm) {
-        MPI_Abort(MPI_COMM_WORLD, SHEAF_NO_RESOURCES);
-        _exit(SHEAF_NO_RESOURCES);
-    }
+    if (!comm)
+        comm_abort();
     struct comm_place *place = &comm->place;
     place->started_ns = node_nanoseconds();
     MPI_Comm_dup(MPI_COMM_WORLD, &comm->world);
@@ -236,11 +252,4 @@ void
 comm_barrier_node(struct comm *comm)
 {
     MPI_Barrier(comm->node);
-}
-
-void
-comm_abort(struct comm *comm, int exit_code)
-{
-    MPI_Abort(comm->world, exit_code);
-    _exit(exit_code);
 }

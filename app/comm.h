@@ -85,7 +85,7 @@ int64_t comm_sum(struct comm *comm, int64_t mine);
 /** All ranks of the node have arrived. Collective over the node; not for use during a run. */
 void comm_barrier_node(struct comm *comm);
 
-/** End the job at once on all ranks: only for faults that leave no other way. Does not return. */
-void comm_abort(struct comm *comm, int exit_code) __attribute__((noreturn));
+/** Say that this rank has no memory, and end the job at once on all ranks: only where others wait already. Does not return. */
+void comm_abort(void) __attribute__((noreturn));
 
 #endif

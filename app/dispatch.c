@@ -193,7 +193,7 @@ receive_reports(struct dispatch *d)
             d->incoming_bytes = (size_t)bytes;
             d->incoming = malloc(d->incoming_bytes);
             if (!d->incoming)
-                comm_abort(d->setup.comm, SHEAF_NO_RESOURCES);
+                comm_abort();
             MPI_Imrecv(d->incoming, bytes, MPI_BYTE, &message, &d->incoming_request);
         }
         int flag;
@@ -357,7 +357,7 @@ dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct
                           (long long)setup->plan->chunks);
     struct dispatch *d = calloc(1, sizeof *d);
     if (!d)
-        comm_abort(setup->comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
+        comm_abort(); // the others would wait for this rank
     d->setup = *setup;
     d->place = *comm_place(setup->comm);
     d->leaders = comm_leaders(setup->comm);
@@ -368,7 +368,7 @@ dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct
     if (d->root) {
         d->nodes = calloc((size_t)d->place.node_count, sizeof *d->nodes);
         if (!d->nodes)
-            comm_abort(setup->comm, SHEAF_NO_RESOURCES);
+            comm_abort();
         for (int i = 0; i < d->place.node_count; i++)
             d->nodes[i].span_request = d->nodes[i].stop_request = d->nodes[i].drop_request =
                 d->nodes[i].release_request = MPI_REQUEST_NULL;
@@ -380,7 +380,7 @@ dispatch_start(const struct dispatch_setup *setup, struct dispatch **out, struct
     if (d->leader) {
         d->report = malloc(sizeof(struct report) + REPORT_COMMITS);
         if (!d->report)
-            comm_abort(setup->comm, SHEAF_NO_RESOURCES);
+            comm_abort();
         MPI_Irecv(&d->order, (int)sizeof d->order, MPI_BYTE, 0, TAG_ORDER, d->leaders, &d->order_request);
         d->posted = true;
     }

@@ -101,7 +101,7 @@ share_plan(struct job *job, struct sheaf_error *error)
     } else {
         block = root ? (void *)mine : (job->plan_memory = malloc(bytes));
         if (!block)
-            comm_abort(job->comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
+            comm_abort(); // the others would wait for this rank
         comm_broadcast(job->comm, block, bytes);
     }
     enum sheaf_status status = job->plan ? SHEAF_OK : plan_attach(job->kernel, block, &job->plan, error);
@@ -402,7 +402,7 @@ job_begin(const struct job_command *command, const struct options *options, stru
 {
     struct job *job = calloc(1, sizeof *job);
     if (!job)
-        comm_abort(comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     *out = job;
     job->command = command;
     job->options = options;

@@ -343,7 +343,7 @@ recompute_command(const struct options *options, struct comm *comm, struct sheaf
 {
     struct recompute *recompute = calloc(1, sizeof *recompute);
     if (!recompute)
-        comm_abort(comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     recompute->options = options;
     if (!recompute_parse_share(options->recompute, &recompute->share)) {
         free(recompute);

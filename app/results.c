@@ -392,7 +392,7 @@ results_open(struct job *job, struct sheaf_error *error)
     struct rank_place *places = root ? calloc((size_t)job->place.size, sizeof *places) : NULL;
     job->host_rows = calloc((size_t)job->place.node_count, sizeof *job->host_rows);
     if (!job->host_rows || (root && !places))
-        comm_abort(job->comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     comm_gather(job->comm, &mine, sizeof mine, places);
     if (root)
         status = open_store_as_root(job, places, error);

@@ -265,7 +265,7 @@ check_unsure(struct job *job, int64_t *unsure, uint8_t **right, struct sheaf_err
     uint8_t *mine = calloc((size_t)share, 1);
     *right = resume ? malloc((size_t)(share * job->place.size)) : NULL;
     if (!list || !mine || (resume && !*right))
-        comm_abort(job->comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
+        comm_abort(); // the others would wait for this rank
     comm_broadcast(job->comm, list, (size_t)count * sizeof *list);
     check.chunks = first < count ? list + first : NULL;
     check.count = first < count ? (count - first < share ? count - first : share) : 0;
@@ -303,7 +303,7 @@ resume_restrict(struct job *job, struct sheaf_error *error)
         return status;
     int64_t *unsure = job->resume ? list_unsure(job) : NULL;
     if (job->resume && !unsure)
-        comm_abort(job->comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     status = check_unsure(job, unsure, &right, error);
     if (!status)
         status = comm_agree(job->comm, job->resume ? settle_rest(job, unsure, right, &rest, &alone, error) : SHEAF_OK,

@@ -81,7 +81,7 @@ resume_take_line(const char *path, const struct options *given, struct comm *com
         line->first = calloc(1, (size_t)begun.bytes + 1);
     line->words = calloc((size_t)(begun.bytes + (given ? given->argument_count : 0)) + 1, sizeof *line->words);
     if (!line->first || !line->words)
-        comm_abort(comm, SHEAF_NO_RESOURCES); // the others would wait for this rank
+        comm_abort(); // the others would wait for this rank
     comm_broadcast(comm, line->first, (size_t)begun.bytes);
     const int count = resume_join_arguments(line->first, begun.bytes, given, line->words);
     status = comm_agree(comm, parse_line(count, line, error), error);

@@ -219,7 +219,7 @@ gather_lines(const struct job *job)
     bool root = job->place.rank == 0;
     struct rank_line *lines = root ? calloc((size_t)job->place.size, sizeof *lines) : NULL;
     if (root && !lines)
-        comm_abort(job->comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     comm_gather(job->comm, &mine, sizeof mine, lines);
     if (root)
         qsort(lines, (size_t)job->place.size, sizeof *lines, compare_lines);

@@ -108,7 +108,7 @@ settle_cells(struct sweep *sweep, struct sheaf_error *error)
     struct node_size mine = {job->place.local_size, team_cores(job->team)};
     struct node_size *sizes = is_root(sweep) ? calloc((size_t)job->place.size, sizeof *sizes) : NULL;
     if (is_root(sweep) && !sizes)
-        comm_abort(job->comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     comm_gather(job->comm, &mine, sizeof mine, sizes);
     enum sheaf_status status =
         comm_agree(job->comm, is_root(sweep) ? list_cells(sweep, sizes, error) : SHEAF_OK, error);
@@ -599,7 +599,7 @@ sweep_command(const struct options *options, struct comm *comm, struct sheaf_err
     static const struct job_command command = {"sheaf sweep", run_prepare, run_kernel, scratch_path, true};
     struct sweep *sweep = calloc(1, sizeof *sweep);
     if (!sweep)
-        comm_abort(comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     enum sheaf_status status = run_allow(options, comm, error);
     if (!status) {
         struct job *job;

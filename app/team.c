@@ -57,7 +57,7 @@ gather_masks(struct comm *comm, struct team *team, int64_t *processes)
     hwloc_bitmap_to_ulongs(team->own, MASK_WORDS, mine.cpus);
     struct rank_mask *all = comm ? calloc((size_t)team->ranks, sizeof mine) : &mine;
     if (!all)
-        comm_abort(comm, SHEAF_NO_RESOURCES);
+        comm_abort();
     if (comm)
         comm_gather_node(comm, &mine, sizeof mine, all);
     for (int rank = 0; rank < team->ranks; rank++) {
@@ -167,7 +167,7 @@ team_survey(struct comm *comm, struct team **out, struct sheaf_error *error)
 {
     struct team *team = calloc(1, sizeof *team);
     if (!team)
-        abort(); // a few kilobytes: nothing could be told either
+        comm_abort();
     *out = team;
     pthread_mutex_init(&team->binds, NULL);
     team->ranks = comm ? comm_place(comm)->local_size : 1;
@@ -177,7 +177,7 @@ team_survey(struct comm *comm, struct team **out, struct sheaf_error *error)
     team->masks = calloc((size_t)team->ranks, sizeof(hwloc_bitmap_t));
     int64_t *processes = calloc((size_t)team->ranks, sizeof *processes);
     if (!team->masks || !processes)
-        abort();
+        comm_abort();
     enum sheaf_status status = SHEAF_OK;
     if (hwloc_topology_init(&team->topology) < 0 ||
         hwloc_topology_set_flags(team->topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) < 0 ||
@@ -294,7 +294,7 @@ number_cores(struct team *team, const struct layout *layout)
         return;
     team->cores = calloc((size_t)team->core_count, sizeof(hwloc_bitmap_t));
     if (!team->cores)
-        abort();
+        comm_abort();
     for (int i = 0; i < team->core_count; i++)
         team->cores[i] = hwloc_bitmap_alloc();
     hwloc_bitmap_t taken = hwloc_bitmap_alloc(), crowded = hwloc_bitmap_alloc();

@@ -7,7 +7,10 @@ one fails (1: the long test).
 """
 import itertools
 import os
+import random
 import signal
+import struct
+import time
 import unittest
 
 import h5py
@@ -61,8 +64,11 @@ class FaultTest(SheafTest):
                     self.assertSameBits(result[tasks], self.expected[tasks], message)
                     self.assertTrue((status[tasks] == 1).all(), message)
 
-    def check_nothing_left(self, message):
+    def check_nothing_left(self, message, died=False):
+        """Who was killed leaves its lock, and perhaps a file in the making: the next run finds that it is dead."""
         left = {path.name for path in self.work.iterdir()} - {"in.h5", "packed.h5", "out.h5", "note", "journal"}
+        if died:
+            left = {name for name in left if not name.startswith(("out.h5.lock", "out.h5.partial-"))}
         self.assertEqual(left, set(), message)
         self.assertEqual([str(path) for path in self.segments.rglob("*")], [], message)
         self.assertEqual(self.processes(), {}, message)
@@ -72,6 +78,7 @@ class FaultTest(SheafTest):
         self.sheaf(*self.words("--resume", operand=operand), ranks=ranks)
         self.assertSameBits(self.read("out.h5"), self.expected)
         self.sheaf("verify", "out.h5", ranks=0)
+        self.check_nothing_left("gone on with")
         self.path("out.h5").unlink()
 
     def disturb(self, fault, *more, harmless=False, ranks=0, operand="in.h5:/a"):
@@ -85,7 +92,7 @@ class FaultTest(SheafTest):
         else:
             self.assertIn(outcome.code, CODES, message)
             self.assertEqual(len(outcome.complaints()), 1, message)
-        self.check_nothing_left(message)
+        self.check_nothing_left(message, died="MPI_ABORT" in outcome.err)
         if self.path("out.h5").exists():
             self.check_results(message)
             self.sheaf("verify", "out.h5", ranks=0)
@@ -96,10 +103,8 @@ class FaultTest(SheafTest):
         """The n-th call, for n = 1, 1 + STRIDE, ..., until the run has no such call. @return how many faults came"""
         count = 0
         for number in itertools.count(1, STRIDE):
-            fault = f"{call}:{number}:{what}:{where}"
-            with self.subTest(fault=fault):
-                came = self.disturb(fault, **how)
-                self.go_on(operand=how.get("operand", "in.h5:/a"))
+            came = self.disturb(f"{call}:{number}:{what}:{where}", **how)
+            self.go_on(operand=how.get("operand", "in.h5:/a"))
             if not came:
                 break
             count += 1
@@ -184,6 +189,114 @@ class Limits(FaultTest):
             with self.subTest(descriptors=descriptors):
                 self.limited(f"-n {descriptors}", *self.words())
                 self.go_on()
+
+
+class Kills(FaultTest):
+    """Killed in its n-th write, and its power gone with what was not synced."""
+
+    # Its processes count for themselves; who is killed is whoever comes to that number first.
+    def kill_at(self, call, number, sync, ranks, journal):
+        """Start, or go on, until a process kills itself. @return whether one did"""
+        more = {"SHEAF_FAULT_JOURNAL": str(self.path("journal")), "SHEAF_FAULT_FILE": "out.h5"} if journal else {}
+        layout = f"{max(ranks, 1)}x1:1"
+        outcome = self.sheaf("run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "out.h5", "--resume", "--sync", sync, "--layout", layout,
+                             "--progress", "none", code=None, limit=LIMIT_SECONDS, ranks=ranks,
+                             environment=self.faulty(f"{call}:{number}:kill:out.h5", **more))
+        self.await_silence()
+        came = self.injected()
+        self.assertEqual(came, outcome.code != 0, str(outcome))
+        self.check_nothing_left_but_segments(str(outcome))
+        return came
+
+    def await_silence(self):
+        end = time.monotonic() + 20
+        while self.processes():
+            self.assertLess(time.monotonic(), end, "ranks live on")
+            time.sleep(0.02)
+
+    def check_nothing_left_but_segments(self, message):
+        """Open MPI's, whose ranks were killed, are Open MPI's."""
+        for path in self.segments.iterdir():
+            path.unlink()
+        self.check_nothing_left(message, died=True)
+
+    def read_journal(self, inode):
+        """What was written to the file and is not known to be on the disk: offset, what was there, what came there."""
+        data, at, entries = self.path("journal").read_bytes(), 0, []
+        while at < len(data):
+            begin, (number, offset, count) = at, struct.unpack_from("<Qqq", data, at)
+            at += 24
+            if count < 0:
+                entries = [entry for entry in entries if entry[0] >= offset] if number == inode else entries
+                continue
+            old, new = data[at:at + count], data[at + count:at + 2 * count]
+            at += 2 * count
+            if number == inode:
+                entries.append((begin, offset, old, new))
+        return entries
+
+    def lose_power(self, chance):
+        """Of what was not synced some sectors reached the disk, in any order. @return how many writes were on their way"""
+        if not self.path("out.h5").exists():
+            return 0
+        entries = self.read_journal(self.path("out.h5").stat().st_ino)
+        kept = chance.choice((0, 0.3, 0.7))
+        with open(self.path("out.h5"), "r+b") as file:
+            for _, offset, old, _ in reversed(entries):
+                file.seek(offset)
+                file.write(old)
+            for _, offset, _, new in entries:
+                for at in range(0, len(new), 512):
+                    if chance.random() < kept:
+                        file.seek(offset + at)
+                        file.write(new[at:at + 512])
+        return len(entries)
+
+    def check_after(self, message):
+        if not self.path("out.h5").exists():
+            return
+        with h5py.File(self.path("out.h5"), "r") as file:
+            file.visititems(lambda _, item: item[...] if isinstance(item, h5py.Dataset) else None)
+
+    def die_again_and_again(self, step, sync, ranks=0, journal=False):
+        """Killed `step` writes after each start, until the run gets to its end. @return kills, writes that were lost"""
+        kills = lost = 0
+        chance = random.Random(step)
+        while self.kill_at("pwrite", step, sync, ranks, journal):
+            kills += 1
+            if journal:
+                lost += self.lose_power(chance)
+            self.check_after(f"kill {kills}")
+            # Without power what is behind the mark may be lost again and again: each start gets a little further.
+            step += 3 if journal else 0
+            self.assertLess(kills, 400)
+        self.assertSameBits(self.read("out.h5"), self.expected)
+        # A row of /sheaf/runs may be half a row, where the power went: it is told, and no result is the worse for it.
+        outcome = self.sheaf("verify", "out.h5", ranks=0, code=None)
+        self.assertIn(f"{TASKS} of {TASKS} committed tasks right", outcome.out)
+        self.assertIn(outcome.code, (0, 1) if lost else (0,), str(outcome))
+        self.path("out.h5").unlink()
+        self.path("journal").unlink(missing_ok=True)
+        return kills, lost
+
+    def test_killed_in_a_write(self):
+        total = 0
+        for step in range(30, 100, 3 * STRIDE):
+            total += self.die_again_and_again(step, "group")[0]
+        total += self.die_again_and_again(40, "group", ranks=2)[0]
+        print(f"{total} kills", flush=True)
+        self.assertGreater(total, 3)
+
+    def test_power_lost(self):
+        """Marked results are not read again: so a mark that came before its sync would be found out here."""
+        kills = lost = 0
+        for number, sync in enumerate(("each", "group", "end")):
+            for step in range(40 + number, 110, 4 * STRIDE):
+                more = self.die_again_and_again(step, sync, journal=True)
+                kills, lost = kills + more[0], lost + more[1]
+        more = self.die_again_and_again(50, "each", ranks=2, journal=True)
+        print(f"{kills + more[0]} times without power, {lost + more[1]} writes not synced then", flush=True)
+        self.assertGreater(lost, 0)
 
 
 if __name__ == "__main__":
