@@ -4,6 +4,7 @@ run. Healthy tasks are never quarantined, however often their run is killed.
 SHEAF is the program, KERNELS the plugin of tests/faults; ROUNDS: how often healthy tasks are killed.
 """
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -13,9 +14,10 @@ import unittest
 import h5py
 import numpy as np
 
-from sheaf_test import CHUNK_DONE, INTERRUPTED, SHEAF, SheafTest, valid_chunks
+from sheaf_test import CHUNK_DONE, CHUNK_STARTED, INTERRUPTED, NO_INPUT, SHEAF, SheafTest, valid_chunks, xxh3
 
 KERNELS = os.environ["KERNELS"]
+UNTIL_DONE = pathlib.Path(__file__).resolve().parents[2] / "jobscripts" / "until_done.sh"
 ROUNDS = int(os.environ.get("ROUNDS", "4"))
 TASKS, LENGTH, PER_CHUNK = 80, 64, 4
 QUARANTINED = 9
@@ -102,10 +104,44 @@ class Crashes(PoisonTest):
         self.assertEqual(code, 1, out + err)
         self.assertOutcome({5: signal.SIGSEGV})
 
-    def test_one_process(self):
-        starts, code, out, err = self.relaunch(0, 6, SHEAF_TEST_ABORT="0")
-        self.assertEqual((starts, code), (4, 1), out + err)
+    def loop(self, **environment):
+        """The loop of a job script, over one process."""
+        return subprocess.Popen([UNTIL_DONE, "out.h5", SHEAF, *self.words()], cwd=self.work, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env={**self.environment, "SHEAF": SHEAF, **environment})
+
+    def test_loop(self):
+        """The loop of a job script starts it again until all is done."""
+        process = self.loop(SHEAF_TEST_ABORT="0")
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err.count("started again\n")), (1, 3), out + err)
         self.assertOutcome({0: signal.SIGABRT})
+
+    def test_loop_without_fruit(self):
+        """What never gets done is not started for ever."""
+        process = self.loop(SHEAF_TEST_KILL="0", FRUITLESS="2")
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, INTERRUPTED, out + err)
+        self.assertIn("2 starts in a row brought no task to its end: not started again", err)
+
+    def test_loop_is_stopped(self):
+        """A signal drains the run, and ends the loop."""
+        log = self.path("log")
+        process = self.loop(SHEAF_TEST_PAUSE="50", SHEAF_TEST_LOG=str(log))
+        while process.poll() is None and not log.exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, INTERRUPTED, out + err)
+        self.assertIn("stopped by SIGTERM", err)
+        self.assertNotIn("started again\n", err)
+
+    def test_loop_refused(self):
+        """A command that is refused is not tried again."""
+        self.path("in.h5").unlink()
+        process = self.loop()
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, NO_INPUT, out + err)
 
 
 class Silent(PoisonTest):
@@ -130,6 +166,34 @@ class Silent(PoisonTest):
             self.assertEqual((file["sheaf/status"][...] == 1).sum(), TASKS - PER_CHUNK)
         self.run_once(2)
         self.assertOutcome({})
+
+    def forget_count(self):
+        """Let records say that their host did not count what it killed for want of memory: then dying alone has to do."""
+        with h5py.File(self.path("out.h5"), "r") as file:
+            table = file["sheaf/chunks"]
+            offset, rows = table.id.get_offset(), table[...]
+        with open(self.path("out.h5"), "r+b") as file:
+            for chunk in np.flatnonzero((rows["state"] == CHUNK_STARTED) & (rows["oom_kills"] > 0)):
+                file.seek(offset + 128 * int(chunk))
+                record = bytearray(file.read(128))
+                record[100:104] = bytes(4)
+                record[120:] = xxh3(bytes(record[:120]), int(chunk)).to_bytes(8, "little")
+                file.seek(offset + 128 * int(chunk))
+                file.write(record)
+
+    def test_out_of_memory(self):
+        """It is killed without a word, among others, alone, then twice as the only task: that is what quarantines it."""
+        seen = []
+        for _ in range(4):
+            _, out, _ = self.run_once(0, SHEAF_TEST_KILL="50")
+            seen.append(out)
+            self.forget_count()
+        self.assertIn("computed alone, behind all others (1 chunk)", seen[1])
+        self.assertIn("  task 50 killed its process, attempt 1 of 2", seen[3])
+        code, out, err = self.run_once(0, SHEAF_TEST_KILL="50")
+        self.assertEqual(code, 1, out + err)
+        self.assertIn("  task 50 is quarantined: it killed its process, attempt 2 of 2", out)
+        self.assertOutcome({50: signal.SIGKILL})
 
     def test_killed_from_outside(self):
         """Healthy tasks whose ranks are killed again and again, alone too, are never quarantined."""
