@@ -167,7 +167,7 @@ spare(struct engine *engine)
     engine->spared = true;
     pthread_mutex_unlock(&engine->mutex);
     for (int i = 0; i < engine->size.workers; i++)
-        watch_spare(&engine->workers[i].watch);
+        witness_spare(&engine->workers[i].witness);
     pthread_mutex_lock(&engine->mutex);
 }
 
@@ -194,7 +194,7 @@ carrier_main(void *argument)
 {
     struct engine *engine = argument;
     uint32_t seen_empty = 0; // `news` starts at 1
-    watch_exempt_thread();
+    witness_exempt_thread();
     pthread_mutex_lock(&engine->mutex);
     for (;;) {
         switch (next_errand(engine, seen_empty)) {

@@ -188,7 +188,7 @@ run_singly(struct worker *worker, struct slot *slot, const struct sheaf_batch *b
         if (slot->refused[t] == SHEAF_TASK_QUARANTINED)
             continue;
         cut_batch(problem, batch, t, &one);
-        status = watch_step(&worker->watch, t, t + 1 == charged ? slot->record.attempts : 0, written, error);
+        status = witness_step(&worker->witness, t, t + 1 == charged ? slot->record.attempts : 0, written, error);
         if (!status)
             status = engine->setup.plan->kernel->run(problem, &one);
         else if (status != SHEAF_INTERRUPTED)
@@ -203,13 +203,13 @@ run_kernel(struct worker *worker, struct slot *slot, const struct sheaf_batch *b
 {
     const struct engine *engine = worker->engine;
     const struct sheaf_kernel *kernel = engine->setup.plan->kernel;
-    watch_begin(&worker->watch, engine->store, slot->chunk.chunk, &slot->record, engine->setup.on_root_node);
+    witness_begin(&worker->witness, engine->store, slot->chunk.chunk, &slot->record, engine->setup.on_root_node);
     if (queue_drains(engine->setup.queue) != QUEUE_GO_ON)
-        watch_spare(&worker->watch); // the carrier may have looked before
+        witness_spare(&worker->witness); // the carrier may have looked before
     enum sheaf_status status = is_computed_singly(engine, slot)
                                    ? run_singly(worker, slot, batch, error)
                                    : kernel->run(&chunk_class(engine, slot)->problem, batch);
-    return watch_end(&worker->watch) ? status : SHEAF_INTERRUPTED;
+    return witness_end(&worker->witness) ? status : SHEAF_INTERRUPTED;
 }
 
 enum sheaf_status

@@ -99,7 +99,7 @@ attend_overdue(struct engine *engine)
     const int64_t limit = setup->task_timeout_ns, now = node_nanoseconds();
     struct record_chunk record;
     for (int i = 0; limit > 0 && i < engine->threads_started; i++) {
-        if (!watch_condemn(&engine->workers[i].watch, now, limit, &record))
+        if (!witness_condemn(&engine->workers[i].witness, now, limit, &record))
             continue;
         struct sheaf_error error;
         char what[64];

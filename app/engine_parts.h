@@ -8,7 +8,7 @@
 
 #include "engine.h"
 #include "parallel.h"
-#include "watch.h"
+#include "witness.h"
 
 #include <pthread.h>
 
@@ -57,7 +57,7 @@ struct worker {
     void *workspace;
     struct parallel *parallel;  /**< shares a task's pieces; NULL where a task is one core's */
     struct queue_totals totals; /**< since they were last added to the queue's */
-    struct watch watch;
+    struct witness witness;
 };
 
 struct engine {

@@ -9,7 +9,7 @@
 #include "resume.h"
 #include "slurm.h"
 #include "summary.h"
-#include "watch.h"
+#include "witness.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -409,7 +409,7 @@ job_begin(const struct job_command *command, const struct options *options, stru
     job->comm = comm;
     job->place = *comm_place(comm);
     job->started_ns = job->place.started_ns;
-    watch_catch_faults();
+    witness_catch_faults();
     job->started = node_wall_seconds() - 1e-9 * (double)(node_nanoseconds() - job->started_ns);
     enum sheaf_status status = team_survey(job->comm, &job->team, error);
     return status ? status : prepare(job, error);

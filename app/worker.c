@@ -92,7 +92,7 @@ worker_main(void *argument)
     struct engine *engine = worker->engine;
     struct slot *slot = NULL;
     worker->totals.workers = 1;
-    watch_enter_thread(&worker->watch);
+    witness_enter_thread(&worker->witness);
     for (;;) {
         int64_t start = node_nanoseconds();
         if (engine->size.carrier_reads && slot) {
@@ -108,7 +108,7 @@ worker_main(void *argument)
         memset(&worker->totals, 0, sizeof worker->totals);
     }
     queue_add_totals(engine->setup.queue, engine->setup.local_rank, &worker->totals);
-    watch_leave_thread(&worker->watch);
+    witness_leave_thread(&worker->witness);
     pthread_mutex_lock(&engine->mutex);
     engine->workers_left--;
     engine_note_finish(engine);

@@ -1,30 +1,30 @@
 /**
- * @file watch.h
+ * @file witness.h
  * What a worker computes, for those who tell when it never comes back: the main thread, which finds that it takes too long; the carrier, when the
  * process is asked to stop; a signal handler, when the computation kills the process. Each leaves its word in the chunk's
  * record (poison.h). No MPI.
  *
- * The record is a worker's own but for the time in which it computes. Then whoever holds the watch may write it.
+ * The record is a worker's own but for the time in which it computes. Then whoever holds it may write it.
  */
-#ifndef SHEAF_WATCH_H
-#define SHEAF_WATCH_H
+#ifndef SHEAF_WITNESS_H
+#define SHEAF_WITNESS_H
 
 #include "store.h"
 
 #include <stdatomic.h>
 
 /** Workers of a process whose other threads' faults are laid at the right door; with more, those are nobody's. */
-#define WATCH_MOST 256
+#define WITNESS_MOST 256
 
-enum watch_phase {
-    WATCH_IDLE,
-    WATCH_COMPUTING,
-    WATCH_HELD /**< somebody reads or writes the record */,
-    WATCH_CONDEMNED
+enum witness_phase {
+    WITNESS_IDLE,
+    WITNESS_COMPUTING,
+    WITNESS_HELD /**< somebody reads or writes the record */,
+    WITNESS_CONDEMNED
 };
 
-struct watch {
-    _Atomic int phase;     /**< enum watch_phase */
+struct witness {
+    _Atomic int phase;     /**< enum witness_phase */
     _Atomic int64_t since; /**< CLOCK_MONOTONIC, nanoseconds: when the call of the kernel began */
     struct store *store;
     int64_t chunk;
@@ -37,18 +37,18 @@ struct watch {
  * From now on a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT) of a computation is noted, then goes to who had the signal before. Called by the
  * main thread, whose own faults are no computation's. Again: a no-op.
  */
-void watch_catch_faults(void);
+void witness_catch_faults(void);
 
 /** A worker's thread begins, and ends. Without memory for a stack, a stack overflow leaves no word. */
-void watch_enter_thread(struct watch *watch);
-void watch_leave_thread(struct watch *watch);
+void witness_enter_thread(struct witness *witness);
+void witness_leave_thread(struct witness *witness);
 
 /** Faults of the calling thread are no computation's. */
-void watch_exempt_thread(void);
+void witness_exempt_thread(void);
 
 /** The worker is about to call the kernel on a chunk. @param[in] recorded  this record is in the file */
-void watch_begin(struct watch *watch, struct store *store, int64_t chunk, const struct record_chunk *record,
-                 bool recorded);
+void witness_begin(struct witness *witness, struct store *store, int64_t chunk, const struct record_chunk *record,
+                   bool recorded);
 
 /**
  * It is about to call it on one more task of the chunk.
@@ -57,20 +57,20 @@ void watch_begin(struct watch *watch, struct store *store, int64_t chunk, const 
  * @param[in] write   into the file, too
  * @return SHEAF_OK; SHEAF_INTERRUPTED: condemned, nothing of the chunk may be written any more; SHEAF_IO_ERROR
  */
-enum sheaf_status watch_step(struct watch *watch, int64_t task, uint16_t attempts, bool write,
-                             struct sheaf_error *error);
+enum sheaf_status witness_step(struct witness *witness, int64_t task, uint16_t attempts, bool write,
+                               struct sheaf_error *error);
 
 /** It has come back. @return false: condemned, nothing of the chunk may be written any more */
-bool watch_end(struct watch *watch);
+bool witness_end(struct witness *witness);
 
 /** Any thread: the process is asked to stop, so what it computes has not killed it. */
-void watch_spare(struct watch *watch);
+void witness_spare(struct witness *witness);
 
 /**
  * Main thread: condemn what has been computed for longer than `limit` nanoseconds, and write that down.
  * @param[out] record  what was written
  * @return whether it was condemned
  */
-bool watch_condemn(struct watch *watch, int64_t now, int64_t limit, struct record_chunk *record);
+bool witness_condemn(struct witness *witness, int64_t now, int64_t limit, struct record_chunk *record);
 
 #endif
