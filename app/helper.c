@@ -1,5 +1,5 @@
 #include "helper.h"
-#include "watch.h"
+#include "opening.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -150,14 +150,14 @@ follow(pid_t parent)
 static _Noreturn void
 work_on(const char *question, int64_t bytes, pid_t parent)
 {
-    static const struct watch watch = {begin_file, start_clocks};
+    static const struct opening watch = {begin_file, start_clocks};
     const struct rlimit no_core = {0, 0};
     struct answer answer = {.bytes = 0};
     char *reply = NULL;
     follow(parent);
     setrlimit(RLIMIT_CORE, &no_core); // a stranger's file is to leave nothing in the user's directory
     bound_memory();
-    watch_set(&watch);
+    opening_watch(&watch);
     start_clocks();
     answer.error.status = own.work(question, bytes, &reply, &answer.bytes, &answer.error);
     stop_clocks();

@@ -1,6 +1,6 @@
 #include "hdf5_guard.h"
 
-#include "watch.h"
+#include "opening.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -142,7 +142,7 @@ hdf5_guard_open_cached(const char *path, const char *name, int64_t chunk_bytes, 
 
     hdf5_guard_start();
     *file = H5I_INVALID_HID;
-    if (watch_begin_file(path, name, error) != SHEAF_OK)
+    if (opening_begin(path, name, error) != SHEAF_OK)
         return SHEAF_BAD_DATA;
     if (H5Fis_hdf5(path) == 0)
         return sheaf_fail(error, SHEAF_NO_INPUT, "%s: %s is not an HDF5 file", name, path);
@@ -251,7 +251,7 @@ hdf5_guard_open_dataset(hid_t file, const char *path, const char *name, hid_t *d
     hid_t object, access = H5Pcreate(H5P_LINK_ACCESS);
 
     *dataset = H5I_INVALID_HID;
-    watch_go_on();
+    opening_go_on();
     if (access < 0 || (!allow_external && H5Pset_elink_cb(access, block_external_link, &blocked) < 0)) {
         sheaf_fail(error, SHEAF_INTERNAL, "%s: HDF5 fails: %s", name, hdf5_guard_reason(reason));
         if (access >= 0)

@@ -1,6 +1,6 @@
 #include "app_test.h"
 #include "helper.h"
-#include "watch.h"
+#include "opening.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ take_memory(struct sheaf_error *error)
 static enum sheaf_status
 open_file(const char *path, struct sheaf_error *error)
 {
-    enum sheaf_status status = watch_begin_file(path, path, error);
+    enum sheaf_status status = opening_begin(path, path, error);
     if (status)
         return status;
     if (strncmp(path, "segv", 4) == 0)

@@ -1,23 +1,23 @@
-#include "watch.h"
+#include "opening.h"
 
 #include <stddef.h>
 
-static const struct watch *watching;
+static const struct opening *watching;
 
 void
-watch_set(const struct watch *watch)
+opening_watch(const struct opening *watch)
 {
     watching = watch;
 }
 
 enum sheaf_status
-watch_begin_file(const char *path, const char *name, struct sheaf_error *error)
+opening_begin(const char *path, const char *name, struct sheaf_error *error)
 {
     return watching ? watching->begin_file(path, name, error) : SHEAF_OK;
 }
 
 void
-watch_go_on(void)
+opening_go_on(void)
 {
     if (watching)
         watching->go_on();
