@@ -83,8 +83,9 @@ read_what(const char *what)
     static const struct {
         const char *name;
         int reason;
-    } errors[] = {{"EIO", EIO},       {"ENOSPC", ENOSPC}, {"EINTR", EINTR}, {"EFBIG", EFBIG},
-                  {"ENOMEM", ENOMEM}, {"EACCES", EACCES}, {"EROFS", EROFS}, {"EDQUOT", EDQUOT}};
+    } errors[] = {{"EIO", EIO},     {"ENOSPC", ENOSPC}, {"EINTR", EINTR},
+                  {"EFBIG", EFBIG}, {"ENOMEM", ENOMEM}, {"EACCES", EACCES},
+                  {"EROFS", EROFS}, {"EDQUOT", EDQUOT}, {"EOPNOTSUPP", EOPNOTSUPP}};
 
     if (strcmp(what, "short") == 0)
         rule.what = WHAT_SHORT;

@@ -5,11 +5,13 @@ with to the results of an undisturbed one.
 SHEAF is the program, KERNELS the plugin of tests/faults, SHIM what is loaded before it (shim.c); STRIDE: of so many calls
 one fails (1: the long test).
 """
+import ctypes
 import itertools
 import os
 import random
 import signal
 import struct
+import subprocess
 import time
 import unittest
 
@@ -66,7 +68,7 @@ class FaultTest(SheafTest):
 
     def check_nothing_left(self, message, died=False):
         """Who was killed leaves its lock, and perhaps a file in the making: the next run finds that it is dead."""
-        left = {path.name for path in self.work.iterdir()} - {"in.h5", "packed.h5", "out.h5", "note", "journal"}
+        left = {path.name for path in self.work.iterdir()} - {"in.h5", "packed.h5", "out.h5", "note", "journal", "small"}
         if died:
             left = {name for name in left if not name.startswith(("out.h5.lock", "out.h5.partial-"))}
         self.assertEqual(left, set(), message)
@@ -92,7 +94,8 @@ class FaultTest(SheafTest):
         else:
             self.assertIn(outcome.code, CODES, message)
             self.assertEqual(len(outcome.complaints()), 1, message)
-        self.check_nothing_left(message, died="MPI_ABORT" in outcome.err)
+        # A lock that cannot be read when it is to be given up may be another's: it stays.
+        self.check_nothing_left(message, died="MPI_ABORT" in outcome.err or fault.startswith("open:"))
         if self.path("out.h5").exists():
             self.check_results(message)
             self.sheaf("verify", "out.h5", ranks=0)
@@ -142,19 +145,19 @@ class Limits(FaultTest):
     """Limits of the shell's."""
 
     def limited(self, limit, *words, code=None, ranks=0):
-        """Run under `ulimit LIMIT`, and demand one line that says why it ended."""
+        """Run under `ulimit LIMIT`; nothing may be left."""
         self.wrapper = ["bash", "-c", f'ulimit {limit}; exec "$@"', "bash"]
         outcome = self.sheaf(*words, code=code, limit=LIMIT_SECONDS, ranks=ranks)
         self.wrapper = ()
-        if outcome.code == -signal.SIGSEGV:
-            # Without memory the HDF5 library, Open MPI and OpenBLAS crash: not our allocations, which are failed one by one above.
-            self.assertRegex(outcome.err, r"\[ 1\] .*/lib(hdf5|open|mpi|pmix|hwloc|event|c)", f"{limit}: {outcome}")
-        elif outcome.code != 0:
-            self.assertIn(outcome.code, CODES, f"{limit}: {outcome}")
-            self.assertEqual(len(outcome.complaints()), 1, f"{limit}: {outcome}")
-            self.assertEqual(len(outcome.err.splitlines()), 1, f"{limit}: {outcome}")
-        self.check_nothing_left(f"{limit}: {outcome}")
+        self.check_nothing_left(f"{limit}: {outcome}", died=outcome.code not in (0, *CODES))
         return outcome
+
+    def check_told(self, outcome):
+        """One line says why it ended."""
+        if outcome.code != 0:
+            self.assertIn(outcome.code, CODES, str(outcome))
+            self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+            self.assertEqual(len(outcome.err.splitlines()), 1, str(outcome))
 
     def test_file_size(self):
         """In the building of the file, in its reserving, and of one that is gone on with (RLIMIT_FSIZE, 1024 bytes each)."""
@@ -164,6 +167,7 @@ class Limits(FaultTest):
         for kilobytes in (1, 100, whole // 2, whole - 1):
             with self.subTest(kilobytes=kilobytes):
                 outcome = self.limited(f"-f {kilobytes}", *self.words(), code=NO_OUTPUT)
+                self.check_told(outcome)
                 self.assertIn("out.h5", outcome.complaints()[0])
                 self.assertIn("File too large", outcome.complaints()[0])
         self.limited(f"-f {whole + 1}", *self.words(), code=0)
@@ -171,23 +175,29 @@ class Limits(FaultTest):
             file.seek(results["sheaf/chunks"].id.get_offset())
             file.write(bytes(128 * 2))
         outcome = self.limited("-f 100", "resume", "out.h5", code=IO_ERROR)
+        self.check_told(outcome)
         self.assertIn("File too large", outcome.complaints()[0])
         self.go_on()
 
     def test_address_space(self):
-        """Whatever the memory suffices for (RLIMIT_AS, kB): Open MPI and OpenBLAS themselves need 90 MB."""
+        """
+        Whatever memory there is (RLIMIT_AS). Without enough of it the libraries under Sheaf say other things, or crash; what counts
+        is that it ends, and can be gone on with. OpenBLAS has one thread: the others would ask for their buffers again and again.
+        """
+        self.environment["OPENBLAS_NUM_THREADS"] = "1"
         ended = []
-        for megabytes in range(100, 400, 10 * STRIDE):
+        for megabytes in range(40, 180, 5 * STRIDE):
             with self.subTest(megabytes=megabytes):
                 outcome = self.limited(f"-v {megabytes * 1024}", *self.words())
                 ended.append(outcome.code)
                 self.go_on()
         self.assertIn(0, ended)
+        self.assertGreater(len(set(ended)), 1, "there was enough each time")
 
     def test_open_files(self):
         for descriptors in range(12, 40, STRIDE):
             with self.subTest(descriptors=descriptors):
-                self.limited(f"-n {descriptors}", *self.words())
+                self.check_told(self.limited(f"-n {descriptors}", *self.words()))
                 self.go_on()
 
 
@@ -297,6 +307,181 @@ class Kills(FaultTest):
         more = self.die_again_and_again(50, "each", ranks=2, journal=True)
         print(f"{kills + more[0]} times without power, {lost + more[1]} writes not synced then", flush=True)
         self.assertGreater(lost, 0)
+
+
+class Ranks(FaultTest):
+    """One rank of several has the fault: all of them end, and one tells."""
+
+    def disturb_rank(self, fault, rank, environment=None, operand="in.h5:/a"):
+        outcome = self.sheaf("run", "slow", operand, "-k", KERNELS, "-o", "out.h5", "--layout",
+                             "1x1:1" if environment else "3x1:1", "--progress", "none", code=None, limit=LIMIT_SECONDS, ranks=3,
+                             environment=self.faulty(fault, SHEAF_FAULT_RANK=str(rank), **(environment or {})))
+        came = self.injected()
+        message = f"{fault} in rank {rank}: {outcome}"
+        # Where there are fewer cores than ranks there is a warning, too.
+        told = [line for line in outcome.complaints() if "wants 3 cores" not in line]
+        if came and outcome.code != 0:
+            self.assertIn(outcome.code, CODES, message)
+            self.assertEqual(len(told), 1, message)
+        else:
+            self.assertEqual((outcome.code, told), (0, []), message)
+        self.check_nothing_left(message, died="MPI_ABORT" in outcome.err)
+        if self.path("out.h5").exists():
+            self.check_results(message)
+        self.go_on()
+        return came and outcome.code != 0
+
+    def check_ranks(self, environment=None):
+        failed = 0
+        for rank in range(3):
+            for call, last, where in (("pwrite", 20, "out.h5"), ("pread", 20, "in.h5"), ("open", 4, "out.h5"), ("malloc", 40, "own")):
+                for number in range(1 + rank, last, max(1, STRIDE * last // 40)):
+                    what = "ENOMEM" if call == "malloc" else "EIO"
+                    failed += self.disturb_rank(f"{call}:{number}:{what}:{where}", rank, environment)
+        print(f"{failed} runs of 3 ranks failed", flush=True)
+        self.assertGreater(failed, 0)
+
+    def test_one_node(self):
+        self.check_ranks()
+
+    def test_three_nodes(self):
+        self.check_ranks({"SHEAF_NODE_RANKS": "1"})
+
+
+class Inputs(FaultTest):
+    """A file that goes away, or loses its end, while it is read."""
+
+    def run_slowly(self, operand):
+        process = self.start(*self.words("--resume", operand=operand), ranks=0, environment={"SHEAF_TEST_PAUSE": "40"})
+        end = time.monotonic() + 30
+        while not self.path("out.h5").exists():
+            self.assertIsNone(process.poll(), "the run ended before it made its file")
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.005)
+        return process
+
+    def test_truncated(self):
+        """What is left of a file is not mistaken for all of it; mapped or read, by offset or through the library."""
+        for name in ("in.h5", "packed.h5"):
+            with self.subTest(name):
+                whole = self.path(name).read_bytes()
+                process = self.run_slowly(f"{name}:/a")
+                os.truncate(self.path(name), len(whole) // 3)
+                outcome = self.finish(process, LIMIT_SECONDS)
+                self.path(name).write_bytes(whole)
+                if outcome.code != 0:  # packed bytes may all have been read ahead
+                    self.assertEqual(outcome.code, IO_ERROR, str(outcome))
+                    self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+                    self.assertIn(name, outcome.complaints()[0])
+                if name == "in.h5":
+                    self.assertEqual(outcome.code, IO_ERROR, "what was cut off was never missed")
+                self.check_nothing_left(str(outcome))
+                self.check_results(name)
+                self.go_on(operand=f"{name}:/a")
+
+    def test_removed(self):
+        """Who has a file open keeps it: the run ends well, or says what it misses."""
+        for name in ("in.h5", "packed.h5"):
+            with self.subTest(name):
+                whole = self.path(name).read_bytes()
+                process = self.run_slowly(f"{name}:/a")
+                self.path(name).unlink()
+                outcome = self.finish(process, LIMIT_SECONDS)
+                self.path(name).write_bytes(whole)
+                if outcome.code != 0:
+                    self.assertIn(outcome.code, (NO_INPUT, IO_ERROR), str(outcome))
+                    self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+                self.check_results(name)
+                self.go_on(operand=f"{name}:/a")
+
+
+class Mounted(FaultTest):
+    """File systems that are small, full or read-only; in a mount namespace of this test's."""
+
+    def setUp(self):
+        super().setUp()
+        new_namespace = 0x00020000  # CLONE_NEWNS
+        if ctypes.CDLL(None, use_errno=True).unshare(new_namespace) != 0:
+            self.skipTest(f"no mount namespace of its own: {os.strerror(ctypes.get_errno())}")
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        self.small = self.path("small")
+        self.small.mkdir()
+
+    def mount(self, place, size, *more):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *more]), "none", str(place)], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--lazy", str(place)], check=False)
+
+    def small_words(self, *more):
+        return ["run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "small/out.h5", "--layout", "1x1:1", "--progress", "none", *more]
+
+    def told(self, code, *words, environment=None):
+        outcome = self.sheaf(*words, ranks=0, code=code, limit=LIMIT_SECONDS, environment=environment)
+        self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+        return outcome.complaints()[0]
+
+    def test_full_in_the_middle(self):
+        """Where nothing can be reserved others may take what is left."""
+        self.mount(self.small, "2M")
+        process = self.start(*self.small_words(), ranks=0,
+                             environment=self.faulty("fallocate:1+:EOPNOTSUPP:out.h5", SHEAF_TEST_PAUSE="20"))
+        end = time.monotonic() + 30
+        while not (self.small / "out.h5").exists():
+            self.assertIsNone(process.poll(), "the run ended before it made its file")
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.005)
+        try:
+            (self.small / "other").write_bytes(bytes(1 << 22))
+        except OSError:
+            pass  # it is full now
+        outcome = self.finish(process, LIMIT_SECONDS)
+        self.assertEqual(outcome.code, IO_ERROR, str(outcome))
+        self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+        self.assertIn("No space left on device", outcome.complaints()[0])
+        self.sheaf("verify", "small/out.h5", ranks=0)
+        (self.small / "other").unlink()
+        self.sheaf(*self.small_words("--resume"), ranks=0)
+        self.assertSameBits(self.read("small/out.h5"), self.expected)
+        self.assertEqual(os.listdir(self.small), ["out.h5"])
+
+    def test_too_small(self):
+        """By a page, by half, by nearly all: nothing is begun."""
+        self.sheaf(*self.words(), ranks=0)
+        needed = self.path("out.h5").stat().st_size // 4096
+        for pages in (1, needed // 2, needed - 1):
+            with self.subTest(pages=pages):
+                self.mount(self.small, 4096 * pages)
+                self.assertIn("small/out.h5: no room", self.told(NO_OUTPUT, *self.small_words()))
+                self.assertEqual(os.listdir(self.small), [])
+
+    def test_read_only(self):
+        """Neither begun nor gone on with; what is there can be looked at."""
+        self.mount(self.small, "4M")
+        self.sheaf(*self.small_words(), ranks=0)
+        subprocess.run(["mount", "-o", "remount,ro", str(self.small)], check=True)
+        self.assertIn("small/new.h5", self.told(NO_OUTPUT, *["small/new.h5" if word == "small/out.h5" else word
+                                                             for word in self.small_words()]))
+        self.assertIn("Read-only file system", self.told(NO_OUTPUT, *self.small_words("--resume", "--retry-failed")))
+        for command in ("info", "status", "verify"):
+            self.sheaf(command, "small/out.h5", ranks=0)
+        self.assertEqual(os.listdir(self.small), ["out.h5"])
+
+    def test_shared_memory_full(self):
+        """Ranks that share nothing but what the system refuses (/dev/shm of some sizes): an end, and a reason."""
+        ended = []
+        for kilobytes in (64, 4096, 20000, 40000):
+            with self.subTest(kilobytes=kilobytes):
+                self.mount("/dev/shm", f"{kilobytes}k")
+                self.environment.update(OMPI_MCA_btl_vader_backing_directory="/dev/shm",
+                                        OMPI_MCA_osc_sm_backing_directory="/dev/shm")
+                outcome = self.sheaf("run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "out.h5", "--layout", "3x1:1", "--overwrite",
+                                     "--progress", "none", code=None, limit=LIMIT_SECONDS, ranks=3)
+                ended.append(outcome.code)
+                if outcome.code != 0:
+                    self.assertIn("shm", outcome.err, str(outcome))
+                self.assertEqual(self.processes(), {}, str(outcome))
+                self.assertEqual(os.listdir("/dev/shm"), [], str(outcome))
+                self.go_on()
+        self.assertEqual(ended[-1], 0)
 
 
 if __name__ == "__main__":
