@@ -43,12 +43,9 @@ poison_judge(const struct record_chunk *record, const struct poison_facts *facts
 {
     *verdict = (struct poison_verdict){
         .care = (enum record_care)record->care, .task = record->task, .attempts = record->attempts};
-    if (poison_is_named(record))
-        charge(record, facts, verdict);
-    else if (record->fate != RECORD_IN_FLIGHT || facts->culprit_known)
-        return;
-    else if (record->care == RECORD_AMONG_OTHERS)
+    const bool silent = record->fate == RECORD_IN_FLIGHT && !facts->culprit_known;
+    if (silent && record->care == RECORD_AMONG_OTHERS)
         *verdict = (struct poison_verdict){.care = RECORD_ALONE};
-    else if (ran_out_of_memory(record, facts))
+    else if (poison_is_named(record) || (silent && ran_out_of_memory(record, facts)))
         charge(record, facts, verdict);
 }

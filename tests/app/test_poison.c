@@ -30,13 +30,13 @@ who_is_cleared_keeps_his_place(void **state)
 {
     const struct poison_facts known = {.culprit_known = true, .same_host = true, .oom_kills = 6, .attempts = 1};
     (void)state;
-    for (uint8_t care = RECORD_AMONG_OTHERS; care <= RECORD_SINGLY; care++) {
-        struct record_chunk record = {.count = 4, .care = care, .task = 3, .attempts = 1, .oom_kills = 1};
+    for (int care = RECORD_AMONG_OTHERS; care <= RECORD_SINGLY; care++) {
+        struct record_chunk record = {.count = 4, .care = (uint8_t)care, .task = 3, .attempts = 1, .oom_kills = 1};
         struct poison_verdict verdict = judge(record, known);
-        assert_true(verdict.care == care && verdict.task == 3 && verdict.attempts == 1 && !verdict.quarantined);
+        assert_true((int)verdict.care == care && verdict.task == 3 && verdict.attempts == 1 && !verdict.quarantined);
         record.fate = RECORD_SPARED;
         verdict = judge(record, here);
-        assert_true(verdict.care == care && verdict.task == 3 && verdict.attempts == 1 && !verdict.quarantined);
+        assert_true((int)verdict.care == care && verdict.task == 3 && verdict.attempts == 1 && !verdict.quarantined);
     }
 }
 
