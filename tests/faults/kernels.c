@@ -73,7 +73,7 @@ static enum sheaf_status
 slow_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
 {
     const char *milliseconds = getenv("SHEAF_TEST_PAUSE");
-    const struct timespec pause = {.tv_nsec = (milliseconds ? atol(milliseconds) : 1) * 1000000};
+    const struct timespec pause = {.tv_nsec = (milliseconds ? strtol(milliseconds, NULL, 10) : 1) * 1000000};
     const double more = getenv("SHEAF_TEST_MENDED") ? 1001 : 1;
     const int64_t count = problem->inputs[0].shape.extent[0];
 
