@@ -41,6 +41,7 @@ munge                  | command munged                | (an administrator: mung
 slurmctld              | command slurmctld             | (an administrator: slurm)
 slurmd                 | command slurmd                | (an administrator: slurm)
 slurm-client           | command sbatch                | slurm
+valgrind               | command valgrind              | valgrind
 util-linux             | command unshare               | (an administrator: util-linux)
 procps                 | command ps                    | (an administrator: procps)'
 
