@@ -36,6 +36,8 @@ libhdf5-openmpi-dev    | command h5pcc                 | hdf5 (a parallel build)
 shellcheck             | command shellcheck            | shellcheck
 clang-format           | command clang-format          | llvm
 clang-tidy             | command clang-tidy            | llvm
+clang                  | command clang                 | llvm
+strace                 | command strace                | strace
 iproute2               | command ip                    | (an administrator: iproute2)
 munge                  | command munged                | (an administrator: munge)
 slurmctld              | command slurmctld             | (an administrator: slurm)

@@ -2,6 +2,7 @@
 """A file that crashes the HDF5 library, or keeps it busy for ever: named alone it is refused, beside others it is a failed
 task. The library is told by the names of files what to do."""
 import os
+import pathlib
 import shutil
 import unittest
 
@@ -10,6 +11,7 @@ import numpy as np
 from sheaf_test import BAD_DATA, SheafTest
 
 COUNT = 6
+DAMAGED = pathlib.Path(__file__).parent / "damaged"
 
 
 class Crash(SheafTest):
@@ -63,6 +65,21 @@ class Crash(SheafTest):
         self.work = self.path("elsewhere")
         self.sheaf("resume", "../out.h5", code=BAD_DATA)  # there is one more
         self.work = work
+
+
+class Damaged(SheafTest):
+    """Files that a fuzzer made, of which HDF5 1.10.8 itself crashes, loops for ever, or asks for more memory than there is."""
+
+    def test_each(self):
+        self.environment["SHEAF_EXAMINE_SECONDS"] = "1"
+        for file in sorted(DAMAGED.glob("*.bin")):
+            shutil.copy(file, self.path("x.h5"))
+            for operand in ("x.h5:/a", "x.h5:/*"):
+                with self.subTest(f"{file.name} {operand}"):
+                    outcome = self.sheaf("run", "gram", operand, "-o", "out.h5", code=BAD_DATA)
+                    self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+                    self.assertIn("x.h5", outcome.complaints()[0])
+                    self.assertFalse(self.path("out.h5").exists())
 
 
 if __name__ == "__main__":
