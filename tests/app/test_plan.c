@@ -513,6 +513,40 @@ arrays_that_pass_64_bits_together_are_refused(void **state)
 }
 
 static void
+what_is_computed_alone_is_a_rest_of_its_own(void **state)
+{
+    struct plan_request class = request(1000, 30000, 4096, 2e6);
+    struct plan *plan = build(1, &class, false);
+    struct plan_rest *rest, *alone;
+    uint8_t *needs = calloc((size_t)plan->chunks, 1);
+    (void)state;
+    assert_true(needs && plan->chunks > 3);
+    needs[0] = PLAN_ALONE;
+    needs[1] = PLAN_COMPUTE;
+    needs[2] = PLAN_RETRY;
+    needs[plan->chunks - 1] = PLAN_ALONE;
+    const int64_t later = plan_find(plan, 0).count + plan_find(plan, plan->chunks - 1).count;
+    test_ok(plan_rest_build(plan, needs, false, &rest, &error), &error);
+    test_ok(plan_rest_build(plan, needs, true, &alone, &error), &error);
+    assert_int_equal(plan_tasks_later(plan), 0);
+    plan_restrict(plan, rest);
+    assert_int_equal(plan->places, 2);
+    assert_int_equal(plan_tasks_later(plan), later);
+    for (int64_t place = 0; place < 2; place++)
+        assert_int_equal(plan_at(plan, place).kept, needs[plan_at(plan, place).chunk] == PLAN_RETRY);
+    plan_restrict(plan, alone);
+    assert_int_equal(plan->places, 2);
+    assert_int_equal(plan_tasks_left(plan), later);
+    assert_int_equal(plan_tasks_later(plan), 0);
+    for (int64_t place = 0; place < 2; place++)
+        assert_int_equal(needs[plan_at(plan, place).chunk], PLAN_ALONE);
+    free(rest);
+    free(alone);
+    free(needs);
+    plan_destroy(plan);
+}
+
+static void
 no_memory_is_an_error(void **state)
 {
     struct plan_request class = request(1, 1, 1, 0);
@@ -606,6 +640,7 @@ main(void)
         cmocka_unit_test(arrays_that_pass_64_bits_together_are_refused),
         cmocka_unit_test(no_memory_is_an_error),
         cmocka_unit_test(a_sample_is_spread_over_the_order),
+        cmocka_unit_test(what_is_computed_alone_is_a_rest_of_its_own),
         cmocka_unit_test(an_arrays_bytes_are_its_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
