@@ -430,7 +430,8 @@ close_as_root(struct job *job, enum sheaf_status outcome, struct sheaf_error *er
     job->run.end = job->run.heartbeat = node_wall_seconds();
     if (!status)
         status = store_write_run(job->store, &job->run, error);
-    if (!status && !job->map.results_in_memory)
+    // Of a run that failed nothing is promised; and if a sync has failed, another one would say that all is well.
+    if (!status && (!outcome || drained) && !job->map.results_in_memory)
         status = store_sync(job->store, error);
     return status;
 }

@@ -8,6 +8,7 @@
  *                      if its file's path has this in it; "own": if the program itself makes it, not a library
  * SHEAF_FAULT_RANK     only this rank of a launcher's
  * SHEAF_FAULT_NOTE     a file that gets a line for each fault
+ * SHEAF_FAULT_COUNT    a file that gets a byte for each call that counts
  * SHEAF_FAULT_JOURNAL  a file that gets what pwrite replaces and writes, and where syncs end (struct entry)
  * SHEAF_FAULT_FILE     of which files: those whose path has this in it
  *
@@ -157,19 +158,27 @@ path_has(const char *path, int descriptor, const char *word)
     return strstr(found, word) != NULL;
 }
 
+/* Add to the file that a variable names, if it is set. */
 static void
-note(void)
+add_to_file(const char *variable, const char *text)
 {
-    const char *path = getenv("SHEAF_FAULT_NOTE");
-    char line[64];
+    const char *path = getenv(variable);
 
     if (!path)
         return;
     const int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT, 0666);
-    const int length = snprintf(line, sizeof line, "%s %ld\n", call_names[rule.call], rule.number);
-    if (file < 0 || syscall(SYS_write, file, line, length) != length)
+    if (file < 0 || syscall(SYS_write, file, text, strlen(text)) != (long)strlen(text))
         _exit(99);
     syscall(SYS_close, file);
+}
+
+static void
+note(void)
+{
+    char line[64];
+
+    snprintf(line, sizeof line, "%s %ld\n", call_names[rule.call], rule.number);
+    add_to_file("SHEAF_FAULT_NOTE", line);
 }
 
 /* Count a call. @return whether it is to fail; one that kills does not return */
@@ -183,6 +192,7 @@ fails(enum call call, const char *path, int descriptor, const void *caller)
     if (!rule.own && rule.where[0] && !path_has(path, descriptor, rule.where))
         return false;
     const long number = atomic_fetch_add(&calls, 1) + 1;
+    add_to_file("SHEAF_FAULT_COUNT", ".");
     if (number < rule.number || (number > rule.number && !rule.lasting))
         return false;
     if (number == rule.number)

@@ -18,7 +18,7 @@ import unittest
 import h5py
 import numpy as np
 
-from sheaf_test import CHUNK_DONE, IO_ERROR, NO_INPUT, NO_OUTPUT, NO_RESOURCES, SheafTest, valid_chunks
+from sheaf_test import CHUNK_DONE, IO_ERROR, NO_INPUT, NO_OUTPUT, NO_RESOURCES, RUN_FAILED, SheafTest, valid_chunks
 
 KERNELS, SHIM = os.environ["KERNELS"], os.environ["SHIM"]
 STRIDE = int(os.environ.get("STRIDE", "7"))
@@ -121,6 +121,24 @@ class Files(FaultTest):
         for call, what in (("pwrite", "EIO"), ("pwrite", "ENOSPC"), ("pread", "EIO"), ("open", "EIO"), ("fsync", "EIO"),
                            ("fdatasync", "EIO"), ("fallocate", "ENOSPC"), ("rename", "EIO"), ("link", "EIO"), ("close", "EIO")):
             self.disturb_each(call, what, "out.h5")
+
+    def test_sync(self):
+        """A sync that failed is never tried again: the next one would say that all is well, and what is lost would be marked."""
+        syncs = self.path("syncs")
+        for number in (1, 2, 9):
+            outcome = self.sheaf(*self.words("--sync", "each"), ranks=0, code=IO_ERROR,
+                                 environment=self.faulty(f"fdatasync:{number}:EIO:out.h5", SHEAF_FAULT_COUNT=str(syncs)))
+            self.assertTrue(self.injected(), str(outcome))
+            self.assertEqual(len(outcome.complaints()), 1, str(outcome))
+            self.assertEqual(len(syncs.read_text()), number, "calls of fdatasync")
+            syncs.unlink()
+            with h5py.File(self.path("out.h5"), "r") as file:
+                self.assertEqual(file["sheaf/runs"][0]["state"], RUN_FAILED)
+                # What the mark speaks of was synced before.
+                self.assertLess(max(mark["sequence"] for mark in file["sheaf/marks"]), TASKS // PER_CHUNK)
+            self.check_results(str(outcome))
+            self.check_nothing_left(str(outcome))
+            self.go_on()
 
     def test_harmless(self):
         """What every program has to go on with."""
