@@ -58,8 +58,8 @@ run_tests() {
 no_randomisation=()
 sanitize() {
     ! setarch "$(uname -m)" -R true 2>/dev/null || no_randomisation=(setarch "$(uname -m)" -R)
-    # whole stacks, or the suppressions cannot see whose leak it is
-    export ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_stack_use_after_return=1
+    # whole stacks, or the suppressions cannot see whose leak it is; out of memory is what some tests want to see
+    export ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_stack_use_after_return=1:allocator_may_return_null=1
     export LSAN_OPTIONS=suppressions=$top/tests/sanitizers/lsan.supp:print_suppressions=0
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     # libraries that were built without it would be taken for racing with themselves
