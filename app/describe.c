@@ -7,10 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/** A question; the operand's text is behind it. */
+/** What a text names. */
+enum subject { SUBJECT_DATASET, SUBJECT_SET, SUBJECT_RESULTS };
+
+/** A question; the operand's text, or the results file's path, is behind it. */
 struct question {
+    enum subject subject;
     int core_ndim;
-    bool set, external, filters;
+    bool external, filters;
     char directory[PATH_MAX]; /**< from where paths go: resume changes it after the start */
 };
 
@@ -21,7 +25,17 @@ static struct {
     bool external, filters;
 } own;
 
-/** In the helper: the answer is the map, a set's members behind it. */
+/** In the helper: whether a results file can be read. Its own process reads it again: what that has is no plain data. */
+static enum sheaf_status
+try_results(const char *path, struct sheaf_error *error)
+{
+    struct store_past past;
+    enum sheaf_status status = store_past_read(path, &past, error);
+    store_past_free(&past);
+    return status;
+}
+
+/** In the helper: the answer is the map, a set's members behind it; of results there is none. */
 static enum sheaf_status
 work(const char *bytes, int64_t count, char **reply, int64_t *reply_bytes, struct sheaf_error *error)
 {
@@ -33,9 +47,12 @@ work(const char *bytes, int64_t count, char **reply, int64_t *reply_bytes, struc
     memcpy(&question, bytes, sizeof question);
     if (question.directory[0] && chdir(question.directory) != 0)
         return sheaf_fail(error, SHEAF_NO_INPUT, "%s: cannot enter the directory %s: %m", text, question.directory);
+    if (question.subject == SUBJECT_RESULTS)
+        return try_results(text, error);
     source_allow(question.external, question.filters);
-    enum sheaf_status status = question.set ? source_describe_set(text, question.core_ndim, &map, &set, error)
-                                            : source_describe(text, question.core_ndim, 0, 0, &map, error);
+    enum sheaf_status status = question.subject == SUBJECT_SET
+                                   ? source_describe_set(text, question.core_ndim, &map, &set, error)
+                                   : source_describe(text, question.core_ndim, 0, 0, &map, error);
     if (status)
         return status;
     int64_t set_bytes = set ? set->bytes : 0;
@@ -77,15 +94,15 @@ describe_end(void)
     own.helper = NULL;
 }
 
-/** @param[out] set  malloc'ed, what is behind the map of the answer; NULL: a dataset is meant */
+/** @param[out] reply  malloc'ed */
 static enum sheaf_status
-ask(const char *text, int core_ndim, struct source_map *map, struct set **set, struct sheaf_error *error)
+ask(enum subject subject, const char *text, int core_ndim, char **reply, int64_t *reply_bytes,
+    struct sheaf_error *error)
 {
     struct question question = {
-        .core_ndim = core_ndim, .set = set != NULL, .external = own.external, .filters = own.filters};
+        .subject = subject, .core_ndim = core_ndim, .external = own.external, .filters = own.filters};
     const size_t length = strlen(text) + 1;
-    char *reply;
-    int64_t reply_bytes;
+    *reply = NULL;
     if (!own.helper)
         return own.failure.status ? sheaf_fail(error, own.failure.status, "%s: %s", text, own.failure.text)
                                   : sheaf_fail(error, SHEAF_INTERNAL, "%s: there is no process to examine it", text);
@@ -97,30 +114,45 @@ ask(const char *text, int core_ndim, struct source_map *map, struct set **set, s
     memcpy(bytes, &question, sizeof question);
     memcpy(bytes + sizeof question, text, length);
     enum sheaf_status status =
-        helper_ask(own.helper, text, bytes, (int64_t)(sizeof question + length), &reply, &reply_bytes, error);
+        helper_ask(own.helper, text, bytes, (int64_t)(sizeof question + length), reply, reply_bytes, error);
     free(bytes);
-    if (status)
-        return status;
-    memcpy(map, reply, sizeof *map);
-    if (set) {
-        reply_bytes -= (int64_t)sizeof *map;
-        memmove(reply, reply + sizeof *map, (size_t)reply_bytes);
-        *set = (struct set *)(void *)reply;
-    } else {
-        free(reply);
-    }
-    return SHEAF_OK;
+    return status;
 }
 
 enum sheaf_status
 describe_dataset(const char *text, int core_ndim, struct source_map *map, struct sheaf_error *error)
 {
-    return ask(text, core_ndim, map, NULL, error);
+    char *reply;
+    int64_t bytes;
+    enum sheaf_status status = ask(SUBJECT_DATASET, text, core_ndim, &reply, &bytes, error);
+    if (!status)
+        memcpy(map, reply, sizeof *map);
+    free(reply);
+    return status;
 }
 
 enum sheaf_status
 describe_set(const char *text, int core_ndim, struct source_map *map, struct set **set, struct sheaf_error *error)
 {
+    char *reply;
+    int64_t bytes;
     *set = NULL;
-    return ask(text, core_ndim, map, set, error);
+    enum sheaf_status status = ask(SUBJECT_SET, text, core_ndim, &reply, &bytes, error);
+    if (status)
+        return status;
+    memcpy(map, reply, sizeof *map);
+    memmove(reply, reply + sizeof *map, (size_t)bytes - sizeof *map);
+    *set = (struct set *)(void *)reply;
+    return SHEAF_OK;
+}
+
+enum sheaf_status
+describe_past(const char *path, struct store_past *past, struct sheaf_error *error)
+{
+    char *reply;
+    int64_t bytes;
+    memset(past, 0, sizeof *past);
+    enum sheaf_status status = ask(SUBJECT_RESULTS, path, 0, &reply, &bytes, error);
+    free(reply);
+    return status ? status : store_past_read(path, past, error);
 }

@@ -12,6 +12,7 @@
 #define SHEAF_DESCRIBE_H
 
 #include "source.h"
+#include "store_past.h"
 
 /**
  * Start the process. Before MPI starts, in the one that will be rank 0. What goes wrong is told by who first needs it.
@@ -30,6 +31,9 @@ enum sheaf_status describe_dataset(const char *text, int core_ndim, struct sourc
 /** As source_describe_set. Files that the library crashes of, up to 16, are unreadable members. @param[out] set  the caller frees it */
 enum sheaf_status describe_set(const char *text, int core_ndim, struct source_map *map, struct set **set,
                                struct sheaf_error *error);
+
+/** As store_past_read, after the other process could do the same. */
+enum sheaf_status describe_past(const char *path, struct store_past *past, struct sheaf_error *error);
 
 /** End the process, if there is one; nothing is described after it. */
 void describe_end(void);

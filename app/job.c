@@ -66,9 +66,9 @@ settle(struct job *job, struct sheaf_error *error)
     struct job_tasks tasks = {0};
     size_t bytes;
     enum sheaf_status status = job->command->prepare(job->options, &job->map, job->sets, &tasks, error);
-    describe_end(); // nothing that may block or be killed stands beside the run
     if (!status)
         status = resume_find(job, &tasks, error);
+    describe_end(); // nothing that may block or be killed stands beside the run
     if (!status) {
         job->kernel = job->command->kernel(&job->map);
         status = plan_build(job->kernel, tasks.class_count, tasks.requests, job->options->order == ORDER_REVERSE,

@@ -66,6 +66,13 @@ class Crash(SheafTest):
         self.sheaf("resume", "../out.h5", code=BAD_DATA)  # there is one more
         self.work = work
 
+    def test_results_file(self):
+        """Those that Sheaf wrote are no exception."""
+        self.sheaf("run", "inv", "b*.h5:/data", "-o", "out.h5")
+        os.rename(self.path("out.h5"), self.path("crash.h5"))
+        self.refused(["crash.h5: examining it crashed"], "resume", "crash.h5")
+        self.refused(["crash.h5: examining it crashed"], "run", "inv", "b*.h5:/data", "-o", "crash.h5", "--resume")
+
 
 class Damaged(SheafTest):
     """Files that a fuzzer made, of which HDF5 1.10.8 itself crashes, loops for ever, or asks for more memory than there is."""
