@@ -102,14 +102,14 @@ read_what(const char *what)
 static void
 read_rule(const char *text)
 {
-    char call[16] = "", what[16] = "", plus = 0;
+    char call[16] = "", what[16] = "", *rest;
 
-    if (sscanf(text, "%15[^:]:%ld%c", call, &rule.number, &plus) != 3)
+    if (sscanf(text, "%15[^:]", call) != 1 || !strchr(text, ':'))
         _exit(99);
-    rule.lasting = plus == '+';
-    const char *rest = strchr(text, ':');
-    rest = strchr(rest + 1, ':');
-    if (!rest || sscanf(rest, ":%15[^:]:%63s", what, rule.where) < 1)
+    rule.number = strtol(strchr(text, ':') + 1, &rest, 10);
+    rule.lasting = *rest == '+';
+    rest += rule.lasting;
+    if (rule.number < 1 || sscanf(rest, ":%15[^:]:%63s", what, rule.where) < 1)
         _exit(99);
     read_what(what);
     rule.own = strcmp(rule.where, "own") == 0;
@@ -289,6 +289,8 @@ sync_journaled(int descriptor, long number)
 
 /* ---- files ---- */
 
+/* The names of the parameters are this file's. NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 static int
 open_file(int directory, const char *path, int flags, mode_t mode, const void *caller)
 {
@@ -456,3 +458,5 @@ mmap(void *address, size_t bytes, int protection, int flags, int descriptor, off
 
 void *mmap64(void *address, size_t bytes, int protection, int flags, int descriptor, off64_t offset)
     __attribute__((alias("mmap")));
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
