@@ -125,7 +125,7 @@ describe_dataset(const char *text, int core_ndim, struct source_map *map, struct
     char *reply;
     int64_t bytes;
     enum sheaf_status status = ask(SUBJECT_DATASET, text, core_ndim, &reply, &bytes, error);
-    if (!status)
+    if (reply)
         memcpy(map, reply, sizeof *map);
     free(reply);
     return status;
@@ -138,7 +138,7 @@ describe_set(const char *text, int core_ndim, struct source_map *map, struct set
     int64_t bytes;
     *set = NULL;
     enum sheaf_status status = ask(SUBJECT_SET, text, core_ndim, &reply, &bytes, error);
-    if (status)
+    if (!reply)
         return status;
     memcpy(map, reply, sizeof *map);
     memmove(reply, reply + sizeof *map, (size_t)bytes - sizeof *map);

@@ -115,10 +115,11 @@ begin_file(const char *path, const char *name, struct sheaf_error *error)
 static int64_t
 address_bytes(void)
 {
+    char line[128];
     long long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file && fscanf(file, "%lld", &pages) != 1)
-        pages = 0;
+    if (file && fgets(line, sizeof line, file))
+        pages = strtoll(line, NULL, 10);
     if (file)
         fclose(file);
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
