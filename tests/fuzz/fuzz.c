@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char path[64];
+static char path[4096];
 
 void
 fuzz_demand(int good, const char *what)
@@ -38,8 +38,8 @@ const char *
 fuzz_file(const uint8_t *bytes, size_t count)
 {
     if (!path[0]) {
-        const char *directory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-        snprintf(path, sizeof path, "%s/sheaf-fuzz-XXXXXX", directory);
+        const char *directory = getenv("TMPDIR"); // of the fuzzer's: a crash leaves the file behind
+        snprintf(path, sizeof path, "%s/sheaf-fuzz-XXXXXX", directory ? directory : "/tmp");
         int made = mkstemp(path);
         fuzz_demand(made >= 0, "a temporary file can be made");
         close(made);

@@ -18,7 +18,7 @@ void fuzz_demand(int good, const char *what);
 /** @return the bytes as a text, malloc'ed */
 char *fuzz_text(const uint8_t *bytes, size_t count);
 
-/** Write the bytes into a file of this process's own, in memory where there is room. @return its path */
+/** Write the bytes into a file of this process's own, in TMPDIR. @return its path */
 const char *fuzz_file(const uint8_t *bytes, size_t count);
 
 #endif

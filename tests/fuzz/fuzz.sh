@@ -12,6 +12,7 @@ cmake -S "$source_dir" -B "$work/build" -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_T
     -DSHEAF_SANITIZE=address,undefined,fuzzer-no-link >"$work/cmake.log"
 # The HDF5 library leaks where files are damaged, and asks for what they say: both are not ours.
 export ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TMPDIR="$work"
 found=0
 for target in ${SHEAF_FUZZ_TARGETS:-operand words source store}; do
     cmake --build "$work/build" --target "fuzz_$target" >"$work/build.log"

@@ -22,7 +22,7 @@ read_first(struct source *source, const struct source_map *map)
 static void
 try_dataset(const char *path, int core_ndim)
 {
-    char text[128];
+    char text[4200];
     struct source_map map;
     struct source *source;
     struct sheaf_error error;
@@ -39,7 +39,7 @@ try_dataset(const char *path, int core_ndim)
 static void
 try_set(const char *path)
 {
-    char text[128];
+    char text[4200];
     struct source_map map;
     struct set *set;
     struct source *source;
