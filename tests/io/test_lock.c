@@ -282,7 +282,7 @@ static void
 race(int start, int told, int end)
 {
     struct lock_owner self, previous;
-    struct lock *lock;
+    struct lock *lock = NULL;
     struct sheaf_error error;
     char byte;
 

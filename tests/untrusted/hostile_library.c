@@ -6,15 +6,15 @@
 #include <string.h>
 
 hid_t
-H5Fopen(const char *path, unsigned flags, hid_t access)
+H5Fopen(const char *filename, unsigned flags, hid_t fapl_id)
 {
     static hid_t (*open_file)(const char *, unsigned, hid_t);
-    const char *name = strrchr(path, '/');
+    const char *name = strrchr(filename, '/');
     if (name && strstr(name, "crash"))
         raise(SIGSEGV);
     for (volatile bool busy = name && strstr(name, "spin"); busy;)
         ;
     if (!open_file)
         *(void **)&open_file = dlsym(RTLD_NEXT, "H5Fopen");
-    return open_file(path, flags, access);
+    return open_file(filename, flags, fapl_id);
 }
