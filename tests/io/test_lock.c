@@ -303,7 +303,7 @@ race(int start, int told, int end)
 static void
 run_race(void)
 {
-    int start[2], told[2], end[2], winners = 0;
+    int start[2] = {-1, -1}, told[2] = {-1, -1}, end[2] = {-1, -1}, winners = 0;
 
     assert_true(pipe(start) == 0 && pipe(told) == 0 && pipe(end) == 0);
     for (int i = 0; i < RACERS; i++) {
