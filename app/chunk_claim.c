@@ -55,16 +55,28 @@ claim_with_cores(struct engine *engine, struct slot *slot, int64_t *place)
     return claim;
 }
 
+/** What a nominal second is worth. All ranks' totals are summed now and then only: there may be many ranks, and short chunks. */
+static double
+ask_worth(struct engine *engine)
+{
+    static const int64_t every_ns = 10 * INT64_C(1000000);
+    struct queue_totals totals;
+    int64_t now = node_nanoseconds();
+    if (now - atomic_load(&engine->worth_ns) > every_ns) {
+        queue_sum_totals(engine->setup.queue, &totals);
+        atomic_store(&engine->worth, drain_worth(&totals));
+        atomic_store(&engine->worth_ns, now);
+    }
+    return atomic_load(&engine->worth);
+}
+
 /** Whether a chunk may be started, where there is a deadline. */
 static bool
-is_in_time(const struct engine *engine, const struct plan_chunk *chunk)
+is_in_time(struct engine *engine, const struct plan_chunk *chunk)
 {
-    struct queue_totals totals;
-    if (engine->setup.deadline <= 0)
-        return true;
-    queue_sum_totals(engine->setup.queue, &totals);
-    return drain_allows(engine->setup.deadline, node_wall_seconds(), plan_chunk_seconds(engine->setup.plan, chunk),
-                        &totals);
+    return engine->setup.deadline <= 0 ||
+           drain_allows(engine->setup.deadline, node_wall_seconds(), plan_chunk_seconds(engine->setup.plan, chunk),
+                        ask_worth(engine));
 }
 
 /** A chunk that would not end in time is left for another run; shorter ones stand behind it. */

@@ -25,14 +25,17 @@ drain_decide(struct drain *drain, double now, enum queue_drain wish, bool root)
     return wish;
 }
 
-bool
-drain_allows(double deadline, double now, double nominal_seconds, const struct queue_totals *totals)
+double
+drain_worth(const struct queue_totals *totals)
 {
-    if (deadline <= 0)
-        return true;
     double busy = (double)(totals->read_ns + totals->compute_ns + totals->write_ns), work = (double)totals->work;
-    double worth = work > 0 && busy > 0 ? busy / work : 1;
-    return now + worth * nominal_seconds <= deadline;
+    return work > 0 && busy > 0 ? busy / work : 1;
+}
+
+bool
+drain_allows(double deadline, double now, double nominal_seconds, double worth)
+{
+    return deadline <= 0 || now + worth * nominal_seconds <= deadline;
 }
 
 const char *

@@ -36,13 +36,15 @@ double drain_reserve(double limit);
  */
 enum queue_drain drain_decide(struct drain *drain, double now, enum queue_drain wish, bool root);
 
+/** Seconds that a nominal second has been worth so far; 1 before anything is done. Pure. @param[in] totals  of the node */
+double drain_worth(const struct queue_totals *totals);
+
 /**
- * Whether a chunk may be started: it is predicted to end before the deadline, by its nominal seconds and what those have been worth
- * so far. Before anything is done they are taken for what they are. Pure.
+ * Whether a chunk may be started: it is predicted to end before the deadline. Pure.
  * @param[in] deadline  seconds since 1970 UTC; 0: there is none
- * @param[in] totals    of the node
+ * @param[in] worth     drain_worth's
  */
-bool drain_allows(double deadline, double now, double nominal_seconds, const struct queue_totals *totals);
+bool drain_allows(double deadline, double now, double nominal_seconds, double worth);
 
 /** What stops a run, in words. @param[in] signal  the first one of this rank; "": none */
 const char *drain_reason(const struct drain *drain, const char *signal);

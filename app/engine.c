@@ -46,6 +46,7 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
     *out = engine;
     engine->setup = *setup;
     atomic_store(&engine->news, 1);
+    atomic_store(&engine->worth, 1);
     pthread_mutex_init(&engine->mutex, NULL);
     pthread_cond_init(&engine->workers_wake, NULL);
     pthread_cond_init(&engine->carrier_wake, NULL);

@@ -71,8 +71,10 @@ struct engine {
     pthread_t carrier;
     int threads_started;
     bool carrier_started;
-    void *scratch;         /**< for cores_choose */
-    _Atomic uint32_t news; /**< rises when the queue should be looked at again */
+    void *scratch;            /**< for cores_choose */
+    _Atomic double worth;     /**< drain_worth, where there is a deadline */
+    _Atomic int64_t worth_ns; /**< when that was asked; 0: never */
+    _Atomic uint32_t news;    /**< rises when the queue should be looked at again */
 
     pthread_mutex_t mutex; /**< guards all below */
     pthread_cond_t workers_wake, carrier_wake;

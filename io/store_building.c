@@ -1,4 +1,5 @@
 #include "store_building.h"
+#include "store_layout.h"
 
 #include <stdlib.h>
 
@@ -8,6 +9,33 @@ store_building_fail(const struct store_building *building, const char *what)
     char reason[HDF5_GUARD_REASON_TEXT];
     return sheaf_fail(building->error, SHEAF_NO_OUTPUT, "%s: cannot build the results file at %s: %s",
                       building->spec->path, what, hdf5_guard_reason(reason));
+}
+
+enum sheaf_status
+store_building_begin(struct store_building *building, const char *path, const char *group)
+{
+    enum sheaf_status status = SHEAF_OK;
+    hdf5_guard_start();
+    building->file = building->group = H5I_INVALID_HID;
+    hid_t access = hdf5_guard_file_access();
+    /* a threshold of 1 would align the library's own small blocks too, in quadratic time */
+    if (access < 0 || H5Pset_alignment(access, STORE_ALIGNMENT, STORE_ALIGNMENT) < 0 ||
+        (building->file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, access)) < 0 ||
+        (building->group = H5Gcreate2(building->file, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) < 0)
+        status = store_building_fail(building, "its beginning");
+    if (access >= 0)
+        H5Pclose(access);
+    return status;
+}
+
+enum sheaf_status
+store_building_end(struct store_building *building, enum sheaf_status status)
+{
+    if (building->group >= 0)
+        H5Gclose(building->group);
+    if (building->file >= 0 && H5Fclose(building->file) < 0 && status == SHEAF_OK)
+        status = store_building_fail(building, "its end");
+    return status;
 }
 
 bool

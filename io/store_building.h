@@ -31,6 +31,12 @@ struct store_form {
     int64_t bytes;
 };
 
+/** Create the file, which must not be there, and a group of it. On a failure too, store_building_end is the caller's. */
+enum sheaf_status store_building_begin(struct store_building *building, const char *path, const char *group);
+
+/** Close file and group. @return status, or else what closing has found */
+enum sheaf_status store_building_end(struct store_building *building, enum sheaf_status status);
+
 /** To be called right after the HDF5 function that failed. @param[in] what  could not be built @return SHEAF_NO_OUTPUT */
 enum sheaf_status store_building_fail(const struct store_building *building, const char *what);
 

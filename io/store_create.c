@@ -274,17 +274,7 @@ add_outputs(struct store_building *building, struct store_map *map, struct store
 static enum sheaf_status
 build_hdf5(struct store_building *building, struct store_map *map, struct store_place *places)
 {
-    enum sheaf_status status = SHEAF_OK;
-    hid_t access;
-
-    hdf5_guard_start();
-    building->file = building->group = H5I_INVALID_HID;
-    access = hdf5_guard_file_access();
-    /* a threshold of 1 would align the library's own small blocks too, in quadratic time */
-    if (access < 0 || H5Pset_alignment(access, STORE_ALIGNMENT, STORE_ALIGNMENT) < 0 ||
-        (building->file = H5Fcreate(map->temporary, H5F_ACC_EXCL, H5P_DEFAULT, access)) < 0 ||
-        (building->group = H5Gcreate2(building->file, "sheaf", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) < 0)
-        status = store_building_fail(building, "its beginning");
+    enum sheaf_status status = store_building_begin(building, map->temporary, "sheaf");
     if (status == SHEAF_OK)
         status = add_attributes(building);
     if (status == SHEAF_OK)
@@ -293,13 +283,7 @@ build_hdf5(struct store_building *building, struct store_map *map, struct store_
         status = add_running_tables(building, map);
     if (status == SHEAF_OK)
         status = add_outputs(building, map, places);
-    if (access >= 0)
-        H5Pclose(access);
-    if (building->group >= 0)
-        H5Gclose(building->group);
-    if (building->file >= 0 && H5Fclose(building->file) < 0 && status == SHEAF_OK)
-        status = store_building_fail(building, "its end");
-    return status;
+    return store_building_end(building, status);
 }
 
 /* What the closed file turned out to be. */

@@ -122,24 +122,10 @@ add_column(struct store_building *building, struct store_sweep *sweep, int numbe
 static enum sheaf_status
 build_hdf5(struct store_building *building, const struct store_map *map, struct store_sweep *sweep)
 {
-    enum sheaf_status status = SHEAF_OK;
-
-    hdf5_guard_start();
-    building->file = building->group = H5I_INVALID_HID;
-    hid_t access = hdf5_guard_file_access();
-    if (access < 0 || H5Pset_alignment(access, STORE_ALIGNMENT, STORE_ALIGNMENT) < 0 ||
-        (building->file = H5Fcreate(map->temporary, H5F_ACC_EXCL, H5P_DEFAULT, access)) < 0 ||
-        (building->group = H5Gcreate2(building->file, "sweep", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)) < 0)
-        status = store_building_fail(building, "its beginning");
+    enum sheaf_status status = store_building_begin(building, map->temporary, "sweep");
     for (int i = 0; i < STORE_SWEEP_COLUMNS && status == SHEAF_OK; i++)
         status = add_column(building, sweep, i);
-    if (access >= 0)
-        H5Pclose(access);
-    if (building->group >= 0)
-        H5Gclose(building->group);
-    if (building->file >= 0 && H5Fclose(building->file) < 0 && status == SHEAF_OK)
-        status = store_building_fail(building, "its end");
-    return status;
+    return store_building_end(building, status);
 }
 
 /* Check the closed file, fill it with zeros where the library left holes, make it durable and give it its name. */

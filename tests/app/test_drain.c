@@ -54,12 +54,13 @@ chunks_are_predicted_by_what_the_run_measured(void **state)
     const struct queue_totals slow = {
         .work = 10000000000, .read_ns = 1000000000, .compute_ns = 18000000000, .write_ns = 1000000000};
     (void)state;
-    assert_true(drain_allows(0, 1e12, 1e9, &slow)); /* no deadline */
-    assert_true(drain_allows(1000, 990, 10, &none));
-    assert_false(drain_allows(1000, 990, 10.1, &none));
-    assert_true(drain_allows(1000, 990, 5, &slow));
-    assert_false(drain_allows(1000, 990, 5.1, &slow));
-    assert_false(drain_allows(1000, 1000.1, 0, &slow));
+    assert_true(drain_worth(&none) == 1 && drain_worth(&slow) == 2);
+    assert_true(drain_allows(0, 1e12, 1e9, 2)); /* no deadline */
+    assert_true(drain_allows(1000, 990, 10, 1));
+    assert_false(drain_allows(1000, 990, 10.1, 1));
+    assert_true(drain_allows(1000, 990, 5, 2));
+    assert_false(drain_allows(1000, 990, 5.1, 2));
+    assert_false(drain_allows(1000, 1000.1, 0, 2));
 }
 
 static void
