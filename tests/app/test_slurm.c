@@ -65,11 +65,9 @@ static void
 slurm_is_asked(void **state)
 {
     (void)state;
-    char directory[] = "/tmp/sheaf-slurm-XXXXXX", path[4096];
+    char path[4096];
     const char *before = getenv("PATH");
-    assert_non_null(mkdtemp(directory));
-    assert_int_equal(chdir(directory), 0);
-    snprintf(path, sizeof path, "%s:%s", directory, before ? before : "/usr/bin:/bin");
+    snprintf(path, sizeof path, "%s:%s", test_directory, before ? before : "/usr/bin:/bin");
     setenv("PATH", path, 1);
     struct lock_owner owner = {.job = 7, .restarts = 0, .cluster = "tiny"}, other = owner, none = owner;
     put_scontrol("case \"$2 $3\" in\n\"config \") echo 'ClusterName = tiny';;\n\"job 7\") echo JobState=FAILED;;\n"
@@ -87,8 +85,6 @@ slurm_is_asked(void **state)
     assert_false(slurm_has_ended(&owner));
     setenv("PATH", path, 1);
     assert_int_equal(unlink("scontrol"), 0);
-    assert_int_equal(chdir("/"), 0);
-    assert_int_equal(rmdir(directory), 0);
 }
 
 static void
@@ -133,7 +129,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_are_judged),
         cmocka_unit_test(values_are_found),
-        cmocka_unit_test(slurm_is_asked),
+        cmocka_unit_test_setup_teardown(slurm_is_asked, test_enter_directory, test_leave_directory),
         cmocka_unit_test(the_end_of_a_job_is_found),
         cmocka_unit_test(the_environment_tells_the_job),
     };

@@ -1,6 +1,6 @@
-#include "io_test.h"
 #include "store.h"
 #include "store_example.h"
+#include "store_test.h"
 
 #include <dirent.h>
 #include <hdf5.h>
@@ -11,21 +11,6 @@
 static struct sheaf_error error;
 static struct store_map map;
 static struct store_place *places; /* stays NULL: nothing is grouped in the example */
-static struct record_digest *digest;
-
-static int
-set_up(void **state)
-{
-    digest = record_digest_create();
-    return digest ? test_enter_directory(state) : -1;
-}
-
-static int
-tear_down(void **state)
-{
-    record_digest_destroy(digest);
-    return test_leave_directory(state);
-}
 
 static struct store *
 create_and_attach(const char *path)
@@ -997,5 +982,5 @@ main(void)
         cmocka_unit_test(what_dead_builders_left_is_removed),
         cmocka_unit_test(a_kill_at_any_moment_leaves_a_file_that_opens),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, store_test_begin, store_test_end);
 }

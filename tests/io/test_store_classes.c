@@ -1,7 +1,7 @@
 /* Results files of several classes: groups of datasets beside stacked ones, and the order of tasks. */
-#include "io_test.h"
 #include "store.h"
 #include "store_classes.h"
+#include "store_test.h"
 
 #include <hdf5.h>
 #include <signal.h>
@@ -10,21 +10,6 @@
 static struct sheaf_error error;
 static struct store_map map;
 static struct store_place *places;
-static struct record_digest *digest;
-
-static int
-set_up(void **state)
-{
-    digest = record_digest_create();
-    return digest ? test_enter_directory(state) : -1;
-}
-
-static int
-tear_down(void **state)
-{
-    record_digest_destroy(digest);
-    return test_leave_directory(state);
-}
 
 static struct store *
 create_and_attach(const char *path)
@@ -582,7 +567,7 @@ main(void)
         cmocka_unit_test(many_datasets_are_built_within_their_estimate),
         cmocka_unit_test(a_kill_at_any_moment_leaves_a_file_that_opens),
     };
-    int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests(tests, store_test_begin, store_test_end);
     free(places);
     return failed;
 }

@@ -1,30 +1,15 @@
 /* Results files that are gone on with: what counts as done, and what is refused. */
-#include "io_test.h"
 #include "store_classes.h"
 #include "store_example.h"
 #include "store_past.h"
+#include "store_test.h"
 
 enum { RECORD_BYTES = sizeof(struct record_chunk), RUN = 2 };
 
 static struct sheaf_error error;
 static struct store_map map;
 static struct store_place *places;
-static struct record_digest *digest;
 static struct store *store;
-
-static int
-set_up(void **state)
-{
-    digest = record_digest_create();
-    return digest ? test_enter_directory(state) : -1;
-}
-
-static int
-tear_down(void **state)
-{
-    record_digest_destroy(digest);
-    return test_leave_directory(state);
-}
 
 /* The chunks of the example but the last one, committed in run 2, of which the mark covers `marked`. Attached. */
 static void
@@ -439,7 +424,7 @@ main(void)
         cmocka_unit_test(other_computations_are_refused),
         cmocka_unit_test(other_files_are_refused),
     };
-    int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests(tests, store_test_begin, store_test_end);
     free(places);
     return failed;
 }

@@ -1,8 +1,8 @@
 /* Results files that are read again and compared with their checksums: what is damaged is named, and nothing else. */
-#include "io_test.h"
 #include "store.h"
 #include "store_classes.h"
 #include "store_example.h"
+#include "store_test.h"
 #include "store_verify.h"
 
 #include <hdf5.h>
@@ -15,7 +15,6 @@ enum { FINDINGS_MAX = 16, RECORD_BYTES = sizeof(struct record_chunk) };
 static struct sheaf_error error;
 static struct store_map map;
 static struct store_place *places;
-static struct record_digest *digest;
 static struct store_verdict verdict;
 static struct {
     enum store_damage damage;
@@ -23,20 +22,6 @@ static struct {
     char text[STORE_FINDING_TASKS_TEXT], reason[SHEAF_ERROR_TEXT];
 } findings[FINDINGS_MAX];
 static int finding_count;
-
-static int
-set_up(void **state)
-{
-    digest = record_digest_create();
-    return digest ? test_enter_directory(state) : -1;
-}
-
-static int
-tear_down(void **state)
-{
-    record_digest_destroy(digest);
-    return test_leave_directory(state);
-}
 
 static void
 note(const struct store_finding *finding, void *context)
@@ -489,7 +474,7 @@ main(void)
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(what_is_written_meanwhile_is_not_damaged),
     };
-    int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests(tests, store_test_begin, store_test_end);
     free(places);
     return failed;
 }
