@@ -121,6 +121,18 @@ prepare(struct job *job, struct sheaf_error *error)
     return !status && job->map.resuming ? resume_restrict(job, error) : status;
 }
 
+struct layout_facts
+job_find_facts(const struct job *job)
+{
+    return (struct layout_facts){.present = job->place.local_size,
+                                 .cores = team_cores(job->team),
+                                 .tasks = plan_tasks_left(job->plan) + plan_tasks_later(job->plan),
+                                 .nodes = job->place.node_count,
+                                 .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE && !job->options->reproducible,
+                                 .widest = pass_widest(job),
+                                 .room = job->node_memory / engine_worker_bytes(job->plan)};
+}
+
 /** The layout that was asked for. Nodes may differ in ranks and cores; whether tasks are wide must not. */
 static enum sheaf_status
 take_layout(struct job *job, const struct layout_facts *facts, struct sheaf_error *error)
@@ -172,13 +184,7 @@ settle_layout(struct job *job, struct sheaf_error *error)
     enum sheaf_status status = job_settle_memory(job, error);
     if (status)
         return status;
-    struct layout_facts facts = {.present = job->place.local_size,
-                                 .cores = team_cores(job->team),
-                                 .tasks = plan_tasks_left(job->plan) + plan_tasks_later(job->plan),
-                                 .nodes = job->place.node_count,
-                                 .wide = job->kernel->width_kind != SHEAF_WIDTH_ONE && !job->options->reproducible,
-                                 .widest = pass_widest(job),
-                                 .room = job->node_memory / engine_worker_bytes(job->plan)};
+    struct layout_facts facts = job_find_facts(job);
     if (text && strcmp(text, "auto") != 0)
         return comm_agree(job->comm, take_layout(job, &facts, error), error);
     job->reason = layout_choose(&facts, &job->layout);

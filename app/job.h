@@ -82,6 +82,9 @@ enum sheaf_status job_restrict(struct job *job, const struct plan_rest *rest, st
 /** Settle how many bytes this node's ranks may use together: node_memory. Collective. */
 enum sheaf_status job_settle_memory(struct job *job, struct sheaf_error *error);
 
+/** What this node's layouts are chosen from; after job_settle_memory. */
+struct layout_facts job_find_facts(const struct job *job);
+
 /** Judge what this node offers and what job->layout wants of it. Under --strict warnings refuse the job, at all ranks alike. Collective. */
 enum sheaf_status job_audit(struct job *job, struct sheaf_error *error);
 
