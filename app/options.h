@@ -104,6 +104,9 @@ struct option_row {
 /** @return the option table; *count rows */
 const struct option_row *options_table(int *count);
 
+/** @return "run"; "" for none */
+const char *options_command_name(enum command command);
+
 /**
  * Parse a command line. Prints nothing. Texts stay the caller's.
  * @param[out] options  options_free is the caller's, also after a failure
