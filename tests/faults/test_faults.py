@@ -371,11 +371,7 @@ class Inputs(FaultTest):
 
     def run_slowly(self, operand):
         process = self.start(*self.words("--resume", operand=operand), ranks=0, environment={"SHEAF_TEST_PAUSE": "40"})
-        end = time.monotonic() + 30
-        while not self.path("out.h5").exists():
-            self.assertIsNone(process.poll(), "the run ended before it made its file")
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.005)
+        self.wait_for_file(process)
         return process
 
     def test_truncated(self):
@@ -442,11 +438,7 @@ class Mounted(FaultTest):
         self.mount(self.small, "2M")
         process = self.start(*self.small_words(), ranks=0,
                              environment=self.faulty("fallocate:1+:EOPNOTSUPP:out.h5", SHEAF_TEST_PAUSE="20"))
-        end = time.monotonic() + 30
-        while not (self.small / "out.h5").exists():
-            self.assertIsNone(process.poll(), "the run ended before it made its file")
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.005)
+        self.wait_for_file(process, self.small / "out.h5")
         try:
             (self.small / "other").write_bytes(bytes(1 << 22))
         except OSError:

@@ -153,6 +153,14 @@ class SheafTest(unittest.TestCase):
                                 env={**self.environment, **(environment or {})}, start_new_session=True,
                                 errors="replace")
 
+    def wait_for_file(self, process, name="out.h5", limit=60.0):
+        """Until what start() started has made this file; one that ends before fails the test."""
+        end = time.monotonic() + limit
+        while not self.path(name).exists():
+            self.assertIsNone(process.poll(), f"ended before it made {name}")
+            self.assertLess(time.monotonic(), end, f"makes no {name}")
+            time.sleep(0.002)
+
     def finish(self, process, limit=60.0):
         """Wait for the end of what start() started; one that does not end is killed, and the test fails."""
         start = time.monotonic()

@@ -35,11 +35,7 @@ class Idle(SheafTest):
         self.addCleanup(self.process.communicate)
         self.addCleanup(self.process.kill)
         self.addCleanup(self.kill_all)
-        end = time.monotonic() + 20
-        while not self.path("out.h5").exists():
-            self.assertIsNone(self.process.poll(), "the run has ended")
-            self.assertLess(time.monotonic(), end, "the run does not begin")
-            time.sleep(0.05)
+        self.wait_for_file(self.process)
         time.sleep(1)
         return self.rank_processes()
 

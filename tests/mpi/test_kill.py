@@ -36,11 +36,7 @@ class Killed(SheafTest):
         process = self.start("run", "matmul", "in.h5:/a", "in.h5:/b", "-o", name, "--layout",
                              "1x1" if environment else f"{RANKS}x1", environment=environment)
         self.addCleanup(process.kill)
-        end = time.monotonic() + 20
-        while not self.path(name).exists():
-            self.assertIsNone(process.poll(), "the run ended before it made its file")
-            self.assertLess(time.monotonic(), end, "the run makes no file")
-            time.sleep(0.002)
+        self.wait_for_file(process, name)
         return process
 
     def wait_for_chunks(self, process, name, share):

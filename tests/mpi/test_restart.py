@@ -38,11 +38,7 @@ class Restart(SheafTest):
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         self.addCleanup(self.kill_all)
-        end = time.monotonic() + 20
-        while not self.path(output).exists():
-            self.assertIsNone(process.poll(), "the run has ended")
-            self.assertLess(time.monotonic(), end, "the run does not begin")
-            time.sleep(0.05)
+        self.wait_for_file(process, output)
         return self.rank_processes() if ranks else {0: process.pid}
 
     def test_each_rank(self):

@@ -215,10 +215,7 @@ class Interrupted(SweepTest):
         arguments = ["inv", "random:1200x1200", "--count", 40, "-o", "sweep.h5"]
         process = self.start("sweep", *arguments, ranks=LAUNCHED)
         self.addCleanup(process.kill)
-        end = time.monotonic() + 60
-        while not self.path("sweep.h5").exists():
-            self.assertLess(time.monotonic(), end, "the sweep makes no file")
-            time.sleep(0.01)
+        self.wait_for_file(process, "sweep.h5")
         process.send_signal(signal.SIGTERM)
         self.finish(process)
         self.assertEqual(self.columns()["phase"][0], WARMING)

@@ -118,11 +118,7 @@ class Running(VerifyTest):
         process = self.start("run", "matmul", "random:20x1500", "random:1500x1500:shared", "--count", 400, "-o", "out.h5",
                              "--layout", f"{RANKS}x1", "--overwrite")
         self.addCleanup(process.kill)
-        end = time.monotonic() + 30
-        while not self.path("out.h5").exists():
-            self.assertIsNone(process.poll(), "the run ended before it made its file")
-            self.assertLess(time.monotonic(), end, "the run makes no file")
-            time.sleep(0.002)
+        self.wait_for_file(process)
         return process
 
     def test_while_it_is_written(self):
