@@ -121,6 +121,12 @@ file_write(int descriptor, const char *name, int64_t offset, const void *buffer,
     return SHEAF_OK;
 }
 
+void
+file_start_writeback(int descriptor, int64_t offset, int64_t bytes)
+{
+    sync_file_range(descriptor, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 enum sheaf_status
 file_sync(int descriptor, const char *name, bool all, struct sheaf_error *error)
 {

@@ -55,6 +55,12 @@ enum sheaf_status file_read(int descriptor, const char *name, int64_t offset, vo
 enum sheaf_status file_write(int descriptor, const char *name, int64_t offset, const void *buffer, size_t bytes,
                              struct sheaf_error *error);
 
+/**
+ * Have bytes that were written on their way to the disk at once, not only when they are synced: a later sync then waits less.
+ * A hint: says nothing of failures, which the sync tells.
+ */
+void file_start_writeback(int descriptor, int64_t offset, int64_t bytes);
+
 /** Make the contents of a file durable. Blocks. @param[in] all  also its size and times. @return SHEAF_IO_ERROR on failure */
 enum sheaf_status file_sync(int descriptor, const char *name, bool all, struct sheaf_error *error);
 

@@ -136,10 +136,11 @@ struct transfer {
     struct record_digest *digest;
 };
 
-/* Write and hash. */
+/* Write and hash. Large spans begin their way to the disk while the next ones are computed. */
 static enum sheaf_status
 write_span(struct store *store, struct transfer *transfer, int64_t offset, int64_t left, struct sheaf_error *error)
 {
+    const int64_t start = offset, bytes = left;
     enum sheaf_status status = SHEAF_OK;
 
     while (left > 0 && status == SHEAF_OK) {
@@ -151,6 +152,8 @@ write_span(struct store *store, struct transfer *transfer, int64_t offset, int64
         offset += (int64_t)piece;
         left -= (int64_t)piece;
     }
+    if (bytes >= STORE_PIECE_BYTES)
+        file_start_writeback(store->descriptor, start, bytes);
     return status;
 }
 

@@ -36,7 +36,7 @@ bool view_is_broken(const struct view *view);
 /**
  * Measure whether mapping is cheaper here than copying: it is where the system maps many pages at once. Takes about 1 ms.
  * @param[in] at,bytes  a part of the range, in the page cache
- * @param[in] buffer    room for half as many bytes, which are overwritten
+ * @param[in] buffer    room for a quarter as many bytes, which are overwritten
  */
 bool view_is_cheaper(struct view *view, int descriptor, int64_t at, int64_t bytes, void *buffer);
 

