@@ -102,7 +102,10 @@ fetch(struct engine *engine)
     enum queue_claim claim = chunk_claim(engine, slot, ahead);
     bool loaded = claim == QUEUE_CLAIMED && chunk_load(engine, slot, true) == SHEAF_OK;
     pthread_mutex_lock(&engine->mutex);
-    slot_list_push(loaded ? &engine->ready : &engine->idle_slots, slot);
+    if (loaded)
+        slot_list_push(&engine->ready, slot);
+    else
+        slot_list_put_back(&engine->idle_slots, slot);
     if (claim == QUEUE_OVER)
         engine->no_more = true;
     pthread_cond_broadcast(&engine->workers_wake); // they wait for different things: a signal could wake the wrong one
@@ -118,7 +121,7 @@ write_behind(struct engine *engine)
     chunk_commit(engine, slot); // a failure is in the queue
     pthread_mutex_lock(&engine->mutex);
     engine->in_hands--;
-    slot_list_push(&engine->idle_slots, slot);
+    slot_list_put_back(&engine->idle_slots, slot);
     pthread_cond_broadcast(&engine->workers_wake);
     engine_note_finish(engine);
 }

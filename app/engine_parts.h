@@ -37,7 +37,7 @@ struct slot {
     struct parallel *team; /**< for a width that was chosen; NULL: the worker's own */
 };
 
-/** A list of slots, first in, first out. */
+/** A list of slots: first in, first out, where they are not put back. */
 struct slot_list {
     struct slot *first, *last;
     int count;
@@ -102,6 +102,8 @@ void ring_free(struct engine *engine);
 /** Lay a chunk's buffers out in its slot. */
 void ring_assign(struct engine *engine, struct slot *slot, const struct plan_chunk *chunk);
 void slot_list_push(struct slot_list *list, struct slot *slot);
+/** As the next one to be taken: of a free slot's memory the one that was used last is warm, and one never needed never touched. */
+void slot_list_put_back(struct slot_list *list, struct slot *slot);
 struct slot *slot_list_pop(struct slot_list *list);
 
 // worker.c

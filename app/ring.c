@@ -135,7 +135,7 @@ ring_allocate(struct engine *engine, struct sheaf_error *error)
         slot->digest = record_digest_create();
         slot->taken = cores ? malloc((size_t)cores->ranks * (size_t)cores->threads * sizeof *slot->taken) : NULL;
         good = slot->memory && slot->digest && (slot->taken || !cores);
-        slot_list_push(&engine->idle_slots, slot);
+        slot_list_put_back(&engine->idle_slots, slot);
     }
     for (int i = 0; good && i < size->workers; i++) {
         engine->workers[i].engine = engine;
@@ -211,6 +211,16 @@ slot_list_push(struct slot_list *list, struct slot *slot)
     else
         list->first = slot;
     list->last = slot;
+    list->count++;
+}
+
+void
+slot_list_put_back(struct slot_list *list, struct slot *slot)
+{
+    slot->next = list->first;
+    list->first = slot;
+    if (!list->last)
+        list->last = slot;
     list->count++;
 }
 

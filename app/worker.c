@@ -19,7 +19,7 @@ static void
 give_back_slot(struct engine *engine, struct slot *slot)
 {
     pthread_mutex_lock(&engine->mutex);
-    slot_list_push(&engine->idle_slots, slot);
+    slot_list_put_back(&engine->idle_slots, slot);
     pthread_mutex_unlock(&engine->mutex);
 }
 
