@@ -37,6 +37,7 @@ AUTO = "auto"
 LEAST_RATIO, GREATEST_STRETCH = 0.97, 1.05
 SAID_LINES = 2  # of all and of the first class
 SCHEDULED = (1, 2, 3, 5)  # tasks
+UNEQUAL = "matmul, {0.count} of {0.least}x{0.least} to {0.size}x{0.size}"
 WORKLOADS = [
     Row("matmul-2000-few", "matmul", 3, 2000, (3, 60), PAIR),
     Row("matmul-2000", "matmul", 30, 2000, (5, 60), PAIR),
@@ -52,7 +53,8 @@ WORKLOADS = [
     Row("cholesky-2000", "cholesky", 3, 2000, (3, 40)),
     Row("det-200", "det", 2000, 200, (9, 20)),
     Row("sqdiff", "sqdiff", 20, 10**7, (4, 10000), PAIR, text="sqdiff of int64, {0.count} of {0.size:,}"),
-    Row("mixed", "matmul", 500, 3000, (12, 100), PAIR, "unequal", text="matmul, {0.count} of 64x64 to {0.size}x{0.size}"),
+    Row("mixed", "matmul", 500, 3000, (12, 100), PAIR, "unequal", text=UNEQUAL),
+    Row("mixed-few", "matmul", 7, 4000, (7, 100), PAIR, "unequal", text=UNEQUAL, least=1000),
 ]
 SCHEDULE = Row("schedule", "matmul", max(SCHEDULED), 3000, (max(SCHEDULED), 60), PAIR)
 CSV_HEAD = ("workload", "what", "layout", "core_type", "rounds", "median", "least", "greatest", "to_auto", "chosen")

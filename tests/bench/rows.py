@@ -18,12 +18,13 @@ class Row:
     name: str
     kernel: str
     count: int
-    size: int         # rows and columns; of sqdiff, elements
+    size: int         # rows and columns, of unequal ones the most; of sqdiff, elements
     quick: tuple      # count and size of the tiny run
     operands: tuple = ("a",)
     form: str = "stack"  # as a peer's job has it
     limits: tuple = ("bare",)
     text: str = ""
+    least: int = 64   # rows and columns of unequal ones
 
     def describe(self):
         if self.text:
@@ -56,7 +57,7 @@ ROWS = [
     Row("svd", "svd", 2000, 64, (20, 16)),
     Row("eigh", "eigh", 1000, 200, (6, 20)),
     Row("sqdiff", "sqdiff", 20, 10**7, (4, 10000), PAIR, limits=("stream",), text="sqdiff of int64, {0.count} of {0.size:,}"),
-    Row("mixed", "matmul", 500, 3000, (12, 200), PAIR, "unequal", ("least",), "matmul, {0.count} of 64x64 to {0.size}x{0.size}"),
+    Row("mixed", "matmul", 500, 3000, (12, 200), PAIR, "unequal", ("least",), "matmul, {0.count} of {0.least}x{0.least} to {0.size}x{0.size}"),
     Row("many", "inv", 100000, 16, (60, 8), ("d",), "set", ("bare", "move"), text="inv, {0.count:,} datasets of {0.size}x{0.size}"),
     Row("dispatch", "noop", 400000, 1, (400, 1), limits=(), text="{0.count:,} tasks of nothing, one by one"),
     Row("dispatch-chunks", "noop", 10**8, 1, (10**5, 1), limits=(), text="{0.count:,} tasks of nothing, in chunks"),
@@ -89,7 +90,7 @@ def choose(a, table):
 
 
 def mixed_sizes(row):
-    return mixed.draw_sizes(row.count, min(64, row.size), row.size, 1)
+    return mixed.draw_sizes(row.count, min(row.least, row.size), row.size, 1)
 
 
 def definite(generator, count, size):
