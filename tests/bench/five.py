@@ -19,6 +19,8 @@ The first round warms up, and there products of every way are checked. Seconds a
   inside  Sheaf: from the end of MPI's start to the finished file, as its run slot notes them; NumPy: with imports done and
           workers running, to the last file closed
   whole   from starting the process to its end, mpirun's included
+The limit is the products alone, of matrices that are in memory, on all cores (bare.c, a process a core or one with BLAS threads,
+whichever is quicker): what calls this BLAS cannot take less.
 The ratio at the end is the median of each round's: the best of NumPy's five rows to the best of Sheaf's, the best being the
 one of the least median. OpenBLAS chooses its core type on both sides, unless --core-type pins it.
 
@@ -52,6 +54,7 @@ WAYS = {
     "processes and BLAS threads": (True, "{0}x{0}:{0}"),
 }
 AUTO = "auto"
+LIMIT = "limit"
 ONE, EACH, DROPPED = NUMPY = ("one file", "a file each", "nothing written")
 SIDES = {**{how: f"NumPy, {how}" for how in NUMPY}, "sheaf": "Sheaf"}
 PARTS = ("inside", "whole")
@@ -116,6 +119,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, unpinned=True)
     parser.set_defaults(ranks=len(os.sched_getaffinity(0)))
+    parser.add_argument("--limits", required=True, help="the directory of bare")
     parser.add_argument("--count", type=int, default=100, help="pairs of matrices (default 100)")
     parser.add_argument("--size", type=int, default=2000, help="rows and columns (default 2000)")
     parser.add_argument("--markdown", default="five.md", help="where the table goes (default five.md)")
@@ -171,8 +175,16 @@ def make_operands(a, env, path):
          env)
 
 
+def measure_limit(a, env):
+    """Seconds of the products alone."""
+    bare = os.path.join(a.limits, "bare")
+    return min(float(call([bare, str(ranks), str(a.ranks // ranks), str(a.count), str(a.size)], env)) for ranks in {1, a.ranks})
+
+
 def measure_round(a, env, directory, seconds, operands_path):
     """Everything once; adds to {(way, side): [(inside, whole), ...]}. Products are checked if there are operands to."""
+    limit = measure_limit(a, env)
+    seconds.setdefault((LIMIT, LIMIT), []).append((limit, limit))
     for way in (*WAYS, AUTO):
         for side in SIDES if way != AUTO else ["sheaf"]:
             if side != DROPPED:
@@ -202,6 +214,12 @@ def best_ratio(seconds, side, part):
     return statistics.median(t / o for t, o in pairs), theirs, ours
 
 
+def over_limit(seconds, side):
+    """Seconds of a side's best row to the limit's: the median of the rounds'."""
+    best = times_of(seconds, best_way(seconds, side, "inside"), side, "inside")
+    return statistics.median(s / limit for s, limit in zip(best, times_of(seconds, LIMIT, LIMIT, "inside")))
+
+
 def markdown(a, core, seconds):
     lines = [describe_run(a, core, [f"numpy {np.__version__}", f"h5py {h5py.__version__}"]), ""]
     for part in PARTS:
@@ -215,6 +233,9 @@ def markdown(a, core, seconds):
         for side in NUMPY:
             ratio, theirs, ours = best_ratio(seconds, side, part)
             lines.append(f"{part}: Sheaf ({ours}) is {digits(ratio)} times as fast as {SIDES[side]} ({theirs}).  ")
+    limit = times_of(seconds, LIMIT, LIMIT, "inside")
+    over = "; ".join(f"{name} {digits(over_limit(seconds, side))}" for side, name in SIDES.items())
+    lines.append(f"Limit, the products alone: {figure(limit)} s. Seconds inside, of the best way, to the limit's: {over}.")
     return "\n".join(lines) + "\n"
 
 

@@ -18,10 +18,8 @@ if [ "${1:-}" = --build ]; then
     shift 2
 fi
 table=table
-limits=(--limits "$build/tests/bench")
 if [ "${1:-}" = --five ] || [ "${1:-}" = --auto ]; then
     table=${1#--}
-    limits=()
     shift
 fi
 if [ ! -x "$build/app/sheaf" ] || [ ! -x "$build/tests/bench/bare" ]; then
@@ -31,6 +29,10 @@ fi
 # shellcheck source=jobscripts/mpi_environment.sh
 . "$top/jobscripts/mpi_environment.sh"
 
+limits=(--limits "$build/tests/bench")
+if [ "$table" = auto ]; then
+    limits=()
+fi
 mkdir -p "$build/bench"
 exec /usr/bin/python3 "$top/tests/bench/$table.py" --sheaf "$build/app/sheaf" "${limits[@]}" \
     --markdown "$build/bench/$table.md" --csv "$build/bench/$table.csv" "$@"

@@ -29,6 +29,7 @@ def made_up():
     seconds["BLAS threads", five.ONE] = [(10.0, 10.0), (10.0, 10.0), (11.0, 12.0)]
     seconds["processes", "sheaf"] = [(4.0, 5.0), (4.0, 5.0), (4.0, 5.0)]
     seconds[five.AUTO, "sheaf"] = [(2.0, 4.0), (3.0, 4.0), (4.0, 4.0)]
+    seconds[five.LIMIT, five.LIMIT] = [(2.0, 2.0)] * 3
     return seconds
 
 
@@ -44,7 +45,9 @@ class Figures(unittest.TestCase):
         self.assertIn("| processes and BLAS threads | 20 (20–20) | 20 (20–20) | 20 (20–20) | 20 (20–20) | 4x4:4 |", text)
         self.assertIn("| auto | - | - | - | 3 (2–4) | - |", text)
         self.assertIn("inside: Sheaf (auto) is 3 times as fast as NumPy, one file (processes).", text)
-        for part in text.split("\n\n")[1:-1]:
+        self.assertTrue(text.endswith("Limit, the products alone: 2 (2–2) s. Seconds inside, of the best way, to the limit's: "
+                                      "NumPy, one file 4; NumPy, a file each 10; NumPy, nothing written 10; Sheaf 1.5.\n"), text)
+        for part in text.split("\n\n")[1:3]:
             self.assertEqual({line.count("|") for line in part.splitlines()}, {7}, part)
 
     def test_csv(self):
@@ -53,7 +56,7 @@ class Figures(unittest.TestCase):
             five.write_files(a, "Zen, not pinned", made_up())
             with open(a.csv, encoding="utf-8") as file:
                 found = {(line["way"], line["side"]): line for line in csv.DictReader(file)}
-        self.assertEqual(len(found), 4 * len(five.WAYS) + 1)
+        self.assertEqual(len(found), 4 * len(five.WAYS) + 2)
         line = found["processes", five.ONE]
         self.assertEqual((line["inside_median"], line["whole_greatest"], line["layout"]), ("8.000000", "19.000000", ""))
         self.assertEqual(found["BLAS threads", "sheaf"]["layout"], "1x4:4")
