@@ -212,12 +212,13 @@ results_claim(struct job *job, const char *output, int64_t bytes, struct sheaf_e
 static enum sheaf_status
 check_target(struct job *job, const char *output, int64_t bytes, struct sheaf_error *error)
 {
-    const struct source_map *operands = job->map.operands;
-    int count = job->map.operand_count;
     if (job->command->scratch)
-        return store_check_target(output, true, 0, operands, count, error);
+        return store_check_target(output, true, 0, job->map.operands, job->map.operand_count, error);
     enum sheaf_status status = results_claim(job, output, bytes, error);
-    return status ? status : store_check_target(output, job->options->overwrite, bytes, operands, count, error);
+    if (!status && !job->options->overwrite && access(output, F_OK) == 0)
+        return sheaf_fail(error, SHEAF_NO_OUTPUT,
+                          "%s exists; give --resume to go on with it, --overwrite to replace it, or another -o", output);
+    return status;
 }
 
 /** Of a file that is gone on with. Who else writes it might change its records meanwhile. */
