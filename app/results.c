@@ -217,7 +217,8 @@ check_target(struct job *job, const char *output, int64_t bytes, struct sheaf_er
     enum sheaf_status status = results_claim(job, output, bytes, error);
     if (!status && !job->options->overwrite && access(output, F_OK) == 0)
         return sheaf_fail(error, SHEAF_NO_OUTPUT,
-                          "%s exists; give --resume to go on with it, --overwrite to replace it, or another -o", output);
+                          "%s exists; give --resume to go on with it, --overwrite to replace it, or another -o",
+                          output);
     return status;
 }
 

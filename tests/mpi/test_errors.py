@@ -208,8 +208,9 @@ class Inputs(ErrorTest):
 class Outputs(ErrorTest):
     def test_exists(self):
         self.path("out.h5").write_text("precious")
-        self.refused(NO_OUTPUT, ["out.h5", "exists; give --resume to go on with it, --overwrite"], "run", "inv", "in.h5:/square")
-        self.refused(NO_OUTPUT, ["out.h5", "exists; give --resume to go on with it, --overwrite"], "make", "out.h5", "a=ones:2x2", "--count", 2)
+        text = "out.h5 exists; give --resume to go on with it, --overwrite to replace it"
+        self.refused(NO_OUTPUT, [text], "run", "inv", "in.h5:/square")
+        self.refused(NO_OUTPUT, [text], "make", "out.h5", "a=ones:2x2", "--count", 2)
         # What is refused for another reason does not cost the old file either.
         self.refused(BAD_DATA, ["in.h5:/a"], "run", "inv", "in.h5:/a", "--overwrite")
 
