@@ -1,4 +1,5 @@
 #include "options.h"
+#include "nearest.h"
 #include "number.h"
 
 #include <argp.h>
@@ -337,7 +338,13 @@ parse_without_command(const char *word, struct options *options, struct sheaf_er
     options->version = word && (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0);
     if (options->help || options->version)
         return SHEAF_OK;
+    struct nearest nearest = {.word = word};
     char names[128] = "";
+    for (int i = 0; i < COMMANDS; i++)
+        nearest_offer(&nearest, commands[i].name);
+    if (nearest.name)
+        return sheaf_fail(error, SHEAF_USAGE, "no command \"%s\"; did you mean %s? (sheaf --help lists all)", word,
+                          nearest.name);
     for (int i = 0, used = 0; i < COMMANDS; i++)
         used += snprintf(names + used, sizeof names - (size_t)used, "%s%s",
                          i == 0             ? ""
@@ -372,6 +379,25 @@ find_row(enum command command, const char *argument, const char **value)
     return found;
 }
 
+/** An option like --cuont=3 that the command does not have. */
+static enum sheaf_status
+refuse_option(const struct command_text *command, const char *argument, struct sheaf_error *error)
+{
+    char word[NEAREST_LONGEST + 2] = "";
+    struct nearest nearest = {.word = word};
+    if (argument[1] == '-')
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
+    for (int i = 0; i < ROWS; i++)
+        if (table[i].commands & command->command)
+            nearest_offer(&nearest, table[i].name);
+    if (nearest.name)
+        return sheaf_fail(error, SHEAF_USAGE,
+                          "sheaf %s has no option %s; did you mean --%s? (sheaf %s --help lists all)", command->name,
+                          argument, nearest.name, command->name);
+    return sheaf_fail(error, SHEAF_USAGE, "sheaf %s has no option %s; sheaf %s --help lists them", command->name,
+                      argument, command->name);
+}
+
 /** argp says what is wrong on stderr, on every rank, in its own words: so that it finds nothing wrong. */
 static enum sheaf_status
 check_options(const struct command_text *command, int argument_count, char **arguments, struct sheaf_error *error)
@@ -382,8 +408,7 @@ check_options(const struct command_text *command, int argument_count, char **arg
             continue;
         const struct option_row *row = find_row(command->command, arguments[i], &value);
         if (!row)
-            return sheaf_fail(error, SHEAF_USAGE, "sheaf %s has no option %s; sheaf %s --help lists them",
-                              command->name, arguments[i], command->name);
+            return refuse_option(command, arguments[i], error);
         if (row->kind == OPTION_FLAG) {
             if (value)
                 return sheaf_fail(error, SHEAF_USAGE, "%s: --%s takes no value", arguments[i], row->name);

@@ -3,6 +3,7 @@
 #include "describe.h"
 #include "job.h"
 #include "list.h"
+#include "nearest.h"
 #include "parameters.h"
 #include "plugin.h"
 #include "promote.h"
@@ -28,14 +29,20 @@ run_fill_outputs(int output_count, const struct sheaf_array *arrays, const char 
 static enum sheaf_status
 find_kernel(const char *name, const struct sheaf_kernel **kernel, struct sheaf_error *error)
 {
+    const struct sheaf_kernel *const *const lists[] = {plugin_kernels(), kernel_list()};
+    struct nearest nearest = {.word = name};
     char names[512] = "";
     *kernel = plugin_find_kernel(name);
     if (*kernel)
         return SHEAF_OK;
-    for (const struct sheaf_kernel *const *k = plugin_kernels(); *k; k++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? ", " : "", (*k)->name);
-    for (const struct sheaf_kernel *const *k = kernel_list(); *k; k++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? ", " : "", (*k)->name);
+    for (int i = 0; i < 2; i++)
+        for (const struct sheaf_kernel *const *k = lists[i]; *k; k++) {
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? ", " : "", (*k)->name);
+            nearest_offer(&nearest, (*k)->name);
+        }
+    if (nearest.name)
+        return sheaf_fail(error, SHEAF_USAGE, "no kernel \"%s\"; did you mean %s? (sheaf info lists all)", name,
+                          nearest.name);
     return sheaf_fail(error, SHEAF_USAGE, "no kernel \"%s\"; there are %s (sheaf info)", name, names);
 }
 

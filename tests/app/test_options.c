@@ -374,8 +374,9 @@ commands_are_known(void **state)
         test_ok(parse(command_names[c]), &error);
         assert_int_equal(options.command, commands[c]);
     }
-    expect_usage("rum",
-                 "no command \"rum\"; there are run, sweep, make, info, verify, resume and status (sheaf --help)");
+    expect_usage("rum", "no command \"rum\"; did you mean run? (sheaf --help lists all)");
+    expect_usage("compute",
+                 "no command \"compute\"; there are run, sweep, make, info, verify, resume and status (sheaf --help)");
     expect_usage("-x", "no command \"-x\"");
     expect_usage("''", "no command \"\"");
 }
@@ -402,6 +403,8 @@ unknown_options_are_refused(void **state)
     (void)state;
     expect_usage("run --no-such-option", "sheaf run has no option --no-such-option; sheaf run --help lists them");
     expect_usage("run -x", "sheaf run has no option -x");
+    expect_usage("run --cuont=3",
+                 "sheaf run has no option --cuont=3; did you mean --count? (sheaf run --help lists all)");
     expect_usage("make f.h5 --count", "--count: expected TASKS, found nothing"); /* without its value */
     expect_usage("run --o x", "has no option --o");                              /* --output, --overwrite, --order */
     expect_usage("info --count 3", "sheaf info has no option --count");
