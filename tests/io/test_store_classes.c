@@ -1,11 +1,10 @@
 /* Results files of several classes: groups of datasets beside stacked ones, and the order of tasks. */
 #include "store.h"
 #include "store_classes.h"
+#include "store_kill.h"
 #include "store_test.h"
 
 #include <hdf5.h>
-#include <signal.h>
-#include <time.h>
 
 static struct sheaf_error error;
 static struct store_map map;
@@ -520,35 +519,8 @@ check_survivor(void)
 static void
 a_kill_at_any_moment_leaves_a_file_that_opens(void **state)
 {
-    enum { ROUNDS = 20 };
-    int valid = 0;
-
     (void)state;
-    srand(20261122);
-    for (int round = 0; round < ROUNDS; round++) {
-        int status, news[2];
-        char byte;
-        const struct timespec pause = {.tv_nsec = 1000000L * (rand() % 30)};
-        assert_int_equal(pipe(news), 0);
-        fflush(NULL);
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0)
-            work_until_killed(news[1]);
-        close(news[1]);
-        /* every other time it is killed while it creates the file, or at least early */
-        if (round % 2)
-            assert_int_equal(read(news[0], &byte, 1), 1);
-        nanosleep(&pause, NULL);
-        kill(child, SIGKILL);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-        close(news[0]);
-        if (access("killed.h5", F_OK) == 0)
-            valid += check_survivor();
-    }
-    /* else the rounds have shown nothing */
-    assert_true(valid >= ROUNDS / 2);
+    victim_kill_at_any_moment(work_until_killed, check_survivor, 20261122);
 }
 
 int

@@ -2,13 +2,11 @@
 #include "store.h"
 #include "store_classes.h"
 #include "store_example.h"
+#include "store_kill.h"
 #include "store_test.h"
 #include "store_verify.h"
 
 #include <hdf5.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <time.h>
 
 enum { FINDINGS_MAX = 16, RECORD_BYTES = sizeof(struct record_chunk) };
 
@@ -404,9 +402,9 @@ other_files_are_refused(void **state)
 
 /* Compute all chunks again and again, each time with other results; between two times there is a moment to read them. */
 static void
-work_until_killed(const char *path, int news)
+work_until_killed(int news)
 {
-    const struct store_spec spec = classes_spec(path);
+    const struct store_spec spec = classes_spec("written.h5");
     struct store *store;
 
     if (store_create(&spec, &map, &places, &error) != SHEAF_OK ||
@@ -425,21 +423,11 @@ work_until_killed(const char *path, int news)
 static void
 what_is_written_meanwhile_is_not_damaged(void **state)
 {
-    int news[2], status;
     int64_t right = 0;
-    char byte;
 
     (void)state;
-    assert_int_equal(pipe(news), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* of a timeout, too */
-        work_until_killed("written.h5", news[1]);
-    }
-    close(news[1]);
-    assert_int_equal(read(news[0], &byte, 1), 1);
+    const struct victim victim = victim_start(work_until_killed);
+    victim_await(&victim);
     /* each look waits a moment for every chunk that changes: long on a machine that is busy */
     const time_t end = time(NULL) + 5;
     for (int round = 0; round == 0 || (round < 100 && time(NULL) < end); round++) {
@@ -449,10 +437,7 @@ what_is_written_meanwhile_is_not_damaged(void **state)
                      findings[0].reason);
         right += verdict.chunks_right;
     }
-    kill(child, SIGKILL);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    close(news[0]);
+    victim_kill(&victim);
     assert_true(right > 0);
     test_ok(verify("written.h5"), &error);
     /* in so short a table a record may lie in two pages, and a kill comes between them */
