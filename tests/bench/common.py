@@ -109,8 +109,9 @@ def warm_memory(directory, count):
 
 def run_sheaf(sheaf, env, ranks, kernel, operands, target, *options):
     """Seconds inside the program, from the end of MPI's start to the finished file, as the results file's run slot notes
-    them; of the whole process; and the closing line."""
-    text, whole = timed(["mpirun", "--oversubscribe", "-n", str(ranks), sheaf, "run", kernel, *operands, "-o", target,
+    them; of the whole process; and the closing line. RANKS 0: without mpirun."""
+    launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
+    text, whole = timed([*launcher, sheaf, "run", kernel, *operands, "-o", target,
                          *options, "--progress", "none"], env)
     with h5py.File(target) as results:
         run = results["sheaf/runs"][0]

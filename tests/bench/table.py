@@ -8,6 +8,7 @@ with the least and the greatest:
   inside  Sheaf: from the end of MPI's start to the finished file, as its run slot notes them; peers: without the start of
           the interpreter, its imports and its workers
   whole   from starting the process to its end, mpirun's included
+"Sheaf alone" is Sheaf without mpirun: one rank with a thread a core, as one would run it on one machine.
 Limits, measured in the same rounds: bare (calls of BLAS and LAPACK on matrices in memory, bare.c; Sheaf's own kernels for tiny
 matrices may beat it), move (the same bytes read and written, move.c), stream (the input's words added up, stream.c), least
 (what no schedule beats, by the run's records).
@@ -33,6 +34,7 @@ from common import (add_options, call, core_of, describe_run, digits, environmen
                     scratch, timed, warm_memory)
 
 INSIDE, WHOLE = 0, 1
+ALONE = "alone"
 TITLES = {"numpy": "NumPy", "pool": "fork pool", "mpi4py": "mpi4py.futures", "joblib": "joblib"}
 CSV_HEAD = ("row", "what", "who", "role", "core_type", "rounds", "inside_median", "inside_least", "inside_greatest",
             "whole_median", "whole_least", "whole_greatest", "inside_to_sheaf", "whole_to_sheaf")
@@ -72,7 +74,7 @@ def cell(measured, who, part):
 
 def markdown_row(measured, part):
     best = measured.best_peer(part)
-    cells = [measured.row.describe(), *(cell(measured, who, part) for who in ("sheaf", *peers.PEERS)),
+    cells = [measured.row.describe(), *(cell(measured, who, part) for who in ("sheaf", ALONE, *peers.PEERS)),
              f"{TITLES[best]} {digits(measured.ratio(best, part))}"]
     if part == INSIDE:
         cells.append(", ".join(f"{limit} {digits(measured.ratio(limit, part))}" for limit in measured.row.limits) or "-")
@@ -81,8 +83,8 @@ def markdown_row(measured, part):
 
 def markdown(head, table):
     """Two tables: the seconds inside with the limits, and those of whole processes."""
-    names = " | ".join(("Sheaf", *TITLES.values(), "best peer / Sheaf"))
-    columns = 3 + len(peers.PEERS)
+    names = " | ".join(("Sheaf", "Sheaf alone", *TITLES.values(), "best peer / Sheaf"))
+    columns = 4 + len(peers.PEERS)
     lines = [head, "", f"| seconds inside | {names} | limit / Sheaf |", "|---" * (columns + 1) + "|"]
     lines += [markdown_row(measured, INSIDE) for measured in table]
     lines += ["", f"| seconds of the whole process | {names} |", "|---" * columns + "|"]
@@ -92,7 +94,7 @@ def markdown(head, table):
 
 def csv_rows(measured, core):
     for who in measured.seconds:
-        role = "sheaf" if who == "sheaf" else "peer" if who in peers.PEERS else "limit"
+        role = "sheaf" if who in ("sheaf", ALONE) else "peer" if who in peers.PEERS else "limit"
         parts = [INSIDE, WHOLE] if role != "limit" and measured.has_whole() else [INSIDE]
         spreads = [f"{f(measured.of(who, part)):.6f}" for part in parts for f in (statistics.median, min, max)]
         ratios = [f"{measured.ratio(who, part):.4f}" for part in parts]
@@ -138,6 +140,8 @@ def measure_round(a, env, measured, directory, checked):
     operands = [f"{source}:/{operand}{'' if row.form == 'stack' else '/*'}" for operand in row.operands]
     inside, whole, _ = run_sheaf(a.sheaf, env, a.ranks, row.kernel, operands, ours)
     measured.add("sheaf", inside, whole)
+    make_ready(theirs)
+    measured.add(ALONE, *run_sheaf(a.sheaf, env, 0, row.kernel, operands, theirs)[:2])
     for peer in filter(peers.is_installed, peers.PEERS):
         make_ready(theirs)
         words, more = peers.command(peer, peers.Job(row.kernel, source, theirs, row.operands, row.form, a.ranks))

@@ -28,6 +28,7 @@ def made_up():
     measured = table.Measured(row)
     for sheaf, numpy, pool, bare in ((2.0, 4.0, 9.0, 1.0), (1.0, 3.0, 9.0, 1.0), (4.0, 5.0, 9.0, 3.0)):
         measured.add("sheaf", sheaf, sheaf + 1)
+        measured.add(table.ALONE, sheaf, sheaf + 0.5)
         measured.add("numpy", numpy, numpy + 8)
         measured.add("pool", pool, pool + 1)
         measured.add("bare", bare)
@@ -36,12 +37,12 @@ def made_up():
 
 class Table(unittest.TestCase):
     def test_inside(self):
-        line = "| matmul, 3 of 5x5 | 2 (1–4) | 4 (3–5) | 9 (9–9) | - | - | NumPy 2 | bare 0.75 |"
+        line = "| matmul, 3 of 5x5 | 2 (1–4) | 2 (1–4) | 4 (3–5) | 9 (9–9) | - | - | NumPy 2 | bare 0.75 |"
         self.assertIn(line, table.markdown("head", [made_up()]).splitlines())
 
     def test_whole(self):
         """The best peer of whole processes may be another one."""
-        line = "| matmul, 3 of 5x5 | 3 (2–5) | 12 (11–13) | 10 (10–10) | - | - | fork pool 3.33 |"
+        line = "| matmul, 3 of 5x5 | 3 (2–5) | 2.5 (1.5–4.5) | 12 (11–13) | 10 (10–10) | - | - | fork pool 3.33 |"
         self.assertIn(line, table.markdown("head", [made_up()]).splitlines())
 
     def test_rows_without_whole_processes_and_limits(self):
@@ -49,7 +50,7 @@ class Table(unittest.TestCase):
         measured = table.Measured(next(row for row in rows.ROWS if row.name == "dispatch"))
         measured.add("sheaf", 2.0)
         measured.add("pool", 6.0)
-        line = "| 400,000 tasks of nothing, one by one | 2 | - | 6 | - | - | fork pool 3 | - |"
+        line = "| 400,000 tasks of nothing, one by one | 2 | - | - | 6 | - | - | fork pool 3 | - |"
         text = table.markdown("head", [measured, made_up()])
         self.assertIn(line, text.splitlines())
         self.assertEqual(text.count("400,000"), 1)
@@ -78,7 +79,7 @@ class Table(unittest.TestCase):
             with open(a.markdown, encoding="utf-8") as file:
                 self.assertIn("OpenBLAS core type Zen, pinned; ", file.readline())
             with open(a.csv, encoding="utf-8") as file:
-                self.assertEqual([line["who"] for line in csv.DictReader(file)], ["sheaf", "numpy", "pool", "bare"])
+                self.assertEqual([line["who"] for line in csv.DictReader(file)], ["sheaf", "alone", "numpy", "pool", "bare"])
 
 
 class Memory(unittest.TestCase):
