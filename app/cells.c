@@ -152,6 +152,17 @@ cells_format(const struct cell *cell, char text[CELLS_TEXT])
     return text;
 }
 
+char *
+cells_describe(const struct cell *cell, int nodes, char text[CELLS_TEXT])
+{
+    char layout[CELLS_TEXT];
+    cells_format(cell, layout);
+    if (nodes == 1)
+        return strcpy(text, layout);
+    snprintf(text, CELLS_TEXT, "%d node%s, %.40s", cell->nodes, cell->nodes == 1 ? "" : "s", layout);
+    return text;
+}
+
 double
 cells_threads_per_core(const struct cell *cell, int cores)
 {

@@ -18,7 +18,7 @@ struct cell {
         automatic; /**< what --layout auto takes, which lends cores near the end: `layout` is only what it starts with */
 };
 
-enum { CELLS_TEXT = 40 };
+enum { CELLS_TEXT = 64 };
 
 /** What cells are made from. */
 struct cells_facts {
@@ -57,6 +57,9 @@ int cells_at(int count, int round, int place);
 
 /** "4x2:1", or "auto". @return text */
 char *cells_format(const struct cell *cell, char text[CELLS_TEXT]);
+
+/** The same with its nodes where there are several: "2 nodes, 4x2:1". @param[in] nodes  of the sweep @return text */
+char *cells_describe(const struct cell *cell, int nodes, char text[CELLS_TEXT]);
 
 /** Threads of a layout for each core of the node; above 1 it has more threads than cores. */
 double cells_threads_per_core(const struct cell *cell, int cores);

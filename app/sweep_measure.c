@@ -96,8 +96,8 @@ warm_up(struct sweep *sweep, struct sheaf_error *error)
             sweep->lacks_memory[i] = true;
             status = SHEAF_OK;
             if (sweep_is_root(sweep))
-                fprintf(stderr, "sheaf: %s is not measured: %s\n", cells_format(&sweep->data.cells.all[i], layout),
-                        error->text);
+                fprintf(stderr, "sheaf: %s is not measured: %s\n",
+                        cells_describe(&sweep->data.cells.all[i], sweep->data.nodes, layout), error->text);
         }
         left += !sweep->lacks_memory[i];
     }

@@ -5,19 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LAYOUT_TEXT = 64, FIELDS_MOST = 16 };
-
-/** A cell's layout, with its nodes where there are several. */
-static char *
-format_layout(const struct sweep_data *data, int cell, char text[LAYOUT_TEXT])
-{
-    const struct cell *about = &data->cells.all[cell];
-    int used =
-        data->nodes > 1 ? snprintf(text, LAYOUT_TEXT, "%d node%s, ", about->nodes, about->nodes == 1 ? "" : "s") : 0;
-    char layout[CELLS_TEXT];
-    snprintf(text + used, (size_t)(LAYOUT_TEXT - used), "%s", cells_format(about, layout));
-    return text;
-}
+enum { FIELDS_MOST = 16 };
 
 static const char *
 threads_work_on(const struct cell *cell)
@@ -51,8 +39,8 @@ print_row(const struct sweep_report *report, int cell, const struct sweep_row *r
 {
     const struct sweep_data *data = report->data;
     const struct cell *about = &data->cells.all[cell];
-    char layout[LAYOUT_TEXT], rate[32], spread[32] = "-", flops[32] = "-", bare[32] = "-", memory[32];
-    fprintf(stream, "%-16s %-16s", format_layout(data, cell, layout), threads_work_on(about));
+    char layout[CELLS_TEXT], rate[32], spread[32] = "-", flops[32] = "-", bare[32] = "-", memory[32];
+    fprintf(stream, "%-16s %-16s", cells_describe(about, data->nodes, layout), threads_work_on(about));
     if (row->repeats == 0) {
         fprintf(stream, " not measured\n");
         return;

@@ -166,6 +166,13 @@ class Tables(SweepTest):
             self.assertEqual([row["verdict"] for row in csv.DictReader(file)], ["best", "not measured"])
 
     @unittest.skipIf(RANKS == 1, "needs several ranks")
+    def test_layouts_that_do_not_fit_the_memory_of_nodes(self):
+        outcome = self.sweep("inv", "random:300x300", "--count", 20, "--memory", "2500K", "--layouts", "1x2:2,2x1:1", "--nodes",
+                             "--seconds", 5, ranks=4, environment={"SHEAF_NODE_RANKS": "2"})
+        self.assertEqual(re.findall("^sheaf: (.*) is not measured: a task needs ", outcome.err, re.MULTILINE),
+                         ["2 nodes, 2x1:1", "1 node, 2x1:1"])
+
+    @unittest.skipIf(RANKS == 1, "needs several ranks")
     def test_nodes(self):
         self.sweep("matmul", "random:20x20", "random:20x20", "--count", 5000, "--seconds", 15, "--nodes", "--layouts", "1x1",
                    "-o", "sweep.h5", environment={"SHEAF_NODE_RANKS": "1"})
