@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sheaf over two (virtual) hosts: the same bytes as on one, and an error ends all ranks on both.
+# Sheaf over two (virtual) hosts: the same bytes as on one, an error ends all ranks on both, and what test_hosts.py tests.
 #
 # usage: test_cluster.sh SHEAF
 set -eu -o pipefail
@@ -39,3 +39,5 @@ expect_code 66 on_cluster mpirun --map-by ppr:2:node "$sheaf" run matmul absent.
     2>error.txt
 grep -q 'absent\.h5' error.txt || fail "the error does not name the file: $(cat error.txt)"
 [ ! -e absent-out.h5 ] || fail "a run without input left a results file"
+
+CLUSTER=$cluster SHEAF=$sheaf RANKS=4 PYTHONPATH=$here/../mpi PYTHONDONTWRITEBYTECODE=1 "$python" "$here/test_hosts.py"

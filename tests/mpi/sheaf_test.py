@@ -148,7 +148,11 @@ class SheafTest(unittest.TestCase):
     def start(self, *arguments, ranks=LAUNCHED, environment=None):
         """Start `sheaf ARGUMENTS` in the work directory; ranks=0: without a launcher. Returns the process."""
         launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
-        return subprocess.Popen([*self.wrapper, *launcher, SHEAF, *map(str, arguments)], cwd=self.work, text=True,
+        return self.start_command(*launcher, SHEAF, *map(str, arguments), environment=environment)
+
+    def start_command(self, *words, environment=None):
+        """Start any command as start() starts Sheaf."""
+        return subprocess.Popen([*self.wrapper, *words], cwd=self.work, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 env={**self.environment, **(environment or {})}, start_new_session=True,
                                 errors="replace")
@@ -224,6 +228,28 @@ class SheafTest(unittest.TestCase):
             limit = np.broadcast_to(bound, wrong.shape)[first]
             self.fail(f"{message}: {wrong.sum()} of {wrong.size} elements are wrong, the first is {first}: "
                       f"found {found[first]}, expected {expected[first]} +- {limit}")
+
+
+def thread_seconds(process):
+    """Seconds on a core of each thread of a process, to the nanosecond where the system counts them."""
+    seconds = {}
+    for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+        try:
+            seconds[int(task.name)] = int((task / "schedstat").read_text().split()[0]) * 1e-9
+        except OSError:
+            # utime and stime: the 14th and 15th field, counted behind the name, which may hold anything
+            fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+            seconds[int(task.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
+def thread_shares(processes, seconds):
+    """Share of a core that each thread of each of the processes takes during so many seconds from now on."""
+    start, before = time.monotonic(), {process: thread_seconds(process) for process in processes}
+    time.sleep(seconds)
+    after, seconds = {process: thread_seconds(process) for process in processes}, time.monotonic() - start
+    return {process: {thread: (used - before[process].get(thread, 0)) / seconds for thread, used in threads.items()}
+            for process, threads in after.items()}
 
 
 def unit_roundoff(dtype):

@@ -1,27 +1,13 @@
 """Who has nothing to do sleeps: the courier while its workers compute, and a parked rank altogether."""
 import os
-import pathlib
 import time
 import unittest
 
-from sheaf_test import RANKS, SheafTest
+from sheaf_test import RANKS, SheafTest, thread_shares
 
 WINDOW_SECONDS = 3.0
 MOST_SHARE = 0.01
 LEAST_COMPUTED = 0.03  # of a core, which twenty others may want as well: else nobody computes, and nothing is measured
-
-
-def thread_seconds(process):
-    """Seconds on a core of each thread of a process, to the nanosecond where the system counts them."""
-    seconds = {}
-    for task in pathlib.Path(f"/proc/{process}/task").iterdir():
-        try:
-            seconds[int(task.name)] = int((task / "schedstat").read_text().split()[0]) * 1e-9
-        except OSError:
-            # utime and stime: the 14th and 15th field, counted behind the name, which may hold anything
-            fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
-            seconds[int(task.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return seconds
 
 
 class Idle(SheafTest):
@@ -39,27 +25,23 @@ class Idle(SheafTest):
         time.sleep(1)
         return self.rank_processes()
 
-    def shares(self, process):
-        """Share of a core that each thread of a process takes during the window."""
-        start, before = time.monotonic(), thread_seconds(process)
-        time.sleep(WINDOW_SECONDS)
-        after, seconds = thread_seconds(process), time.monotonic() - start
+    def shares(self, *processes):
+        """Share of a core that each thread of the processes takes during the window."""
+        shares = thread_shares(processes, WINDOW_SECONDS)
         self.assertIsNone(self.process.poll(), "the run ended meanwhile")
-        return {thread: (after[thread] - before.get(thread, 0)) / seconds for thread in after}
+        return [shares[process] for process in processes]
 
     @unittest.skipUnless(RANKS == 1, "of one rank")
     def test_courier(self):
         process = self.start_long_run("--layout", "1x1", ranks=0)[0]
-        shares = self.shares(process)
+        shares, = self.shares(process)
         self.assertGreater(sum(shares.values()), LEAST_COMPUTED, "nobody computes: nothing was measured")
         self.assertLess(shares[process], MOST_SHARE, f"the main thread's share of a core, of all threads: {shares}")
 
     def expect_parked(self, processes, rank):
-        before = thread_seconds(processes[0])
-        shares = self.shares(processes[rank])
-        computed = sum(thread_seconds(processes[0]).values()) - sum(before.values())
-        self.assertGreater(computed, LEAST_COMPUTED * WINDOW_SECONDS, "nobody computes: nothing was measured")
-        self.assertLess(sum(shares.values()), MOST_SHARE, f"the parked rank's share of a core: {shares}")
+        computing, parked = self.shares(processes[0], processes[rank])
+        self.assertGreater(sum(computing.values()), LEAST_COMPUTED, "nobody computes: nothing was measured")
+        self.assertLess(sum(parked.values()), MOST_SHARE, f"the parked rank's share of a core: {parked}")
 
     @unittest.skipUnless(RANKS > 1, "of several ranks")
     def test_parked_rank(self):
@@ -77,8 +59,7 @@ class Idle(SheafTest):
     def test_couriers_of_nodes(self):
         """Leaders of nodes look for messages of each other all the time."""
         processes = self.start_long_run("--layout", "1x1", ranks=2, environment={"SHEAF_NODE_RANKS": "1"})
-        for process in processes.values():
-            shares = self.shares(process)
+        for process, shares in zip(processes.values(), self.shares(*processes.values())):
             self.assertGreater(sum(shares.values()), 0.1, "nobody computes: nothing was measured")
             self.assertLess(shares[process], MOST_SHARE, f"the main thread's share of a core, of all threads: {shares}")
 
