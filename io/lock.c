@@ -1,12 +1,12 @@
 #include "lock.h"
 #include "file.h"
+#include "process.h"
 #include "store.h"
 #include "store_target.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,29 +60,6 @@ read_line(const char *path, char text[LOCK_FIELD])
     text[strcspn(text, "\n")] = '\0';
 }
 
-/* When a process started, in clock ticks since the system's start; 0: that cannot be told, -1: it has ended */
-static int64_t
-process_ticks(int64_t pid)
-{
-    char path[64], line[1024] = "";
-
-    snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    /* The name stands in parentheses and may hold some itself; behind it the state is the 3rd field, the start the 22nd. */
-    const char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-    fclose(file);
-    if (!end || end[1] != ' ')
-        return 0;
-    if (end[2] == 'Z' || end[2] == 'X') /* it has ended, and was only not waited for */
-        return -1;
-    const char *field = end + 2;
-    for (int i = 3; i < 22 && field; i++)
-        field = strchr(field + 1, ' ');
-    return field ? strtoll(field, NULL, 10) : 0;
-}
-
 void
 lock_describe_self(double start, struct lock_owner *self)
 {
@@ -113,10 +90,7 @@ lock_judge(const struct lock_owner *owner, const struct lock_owner *self)
         return owner->machine[0] && strcmp(owner->machine, self->machine) == 0 ? LOCK_GONE : LOCK_UNKNOWN;
     if (strcmp(owner->space, self->space) != 0) /* another container: its numbers are not ours */
         return LOCK_UNKNOWN;
-    if (kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH)
-        return LOCK_GONE;
-    const int64_t ticks = process_ticks(owner->pid);
-    return ticks < 0 || (ticks > 0 && owner->ticks > 0 && ticks != owner->ticks) ? LOCK_GONE : LOCK_LIVES;
+    return process_has_ended(owner->pid, owner->ticks) ? LOCK_GONE : LOCK_LIVES;
 }
 
 char *

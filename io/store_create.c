@@ -1,4 +1,5 @@
 #include "file.h"
+#include "process.h"
 #include "store.h"
 #include "store_building.h"
 #include "store_layout.h"
@@ -6,10 +7,8 @@
 #include "store_target.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -322,7 +321,7 @@ remove_leftovers(const char *directory, const char *prefix)
             continue;
         char *end;
         long pid = strtol(entry->d_name + strlen(name), &end, 10);
-        bool dead = pid > 0 && *end == '-' && (pid == getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH));
+        bool dead = pid > 0 && *end == '-' && (pid == getpid() || process_has_ended(pid, 0));
         if (dead)
             unlinkat(dirfd(listing), entry->d_name, 0);
     }

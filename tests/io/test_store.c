@@ -909,18 +909,28 @@ static void
 what_dead_builders_left_is_removed(void **state)
 {
     (void)state;
-    char dead[256], alive[256];
+    char dead[256], dying[256], alive[256];
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0)
         _exit(0);
     assert_int_equal(waitpid(child, NULL, 0), child);
     leave_partial(child, dead);
+    /* A rank that its launcher has not waited for yet. */
+    siginfo_t about;
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitid(P_PID, (id_t)child, &about, WEXITED | WNOWAIT), 0);
+    leave_partial(child, dying);
     leave_partial(getppid(), alive);
     struct store_spec spec = example_spec("leftover.h5");
     assert_int_equal(store_create(&spec, &map, &places, &error), SHEAF_OK);
     assert_int_not_equal(access(dead, F_OK), 0);
+    assert_int_not_equal(access(dying, F_OK), 0);
     assert_int_equal(access(alive, F_OK), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
     unlink(alive);
     unlink("leftover.h5");
 }
