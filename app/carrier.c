@@ -96,18 +96,23 @@ static uint32_t
 fetch(struct engine *engine)
 {
     struct slot *slot = slot_list_pop(&engine->idle_slots);
+    engine->in_hands++;
+    engine->fetch_began_ns = node_nanoseconds();
     uint32_t seen = atomic_load(&engine->news);
     bool ahead = engine->ready.count >= engine->workers_waiting;
     pthread_mutex_unlock(&engine->mutex);
     enum queue_claim claim = chunk_claim(engine, slot, ahead);
-    bool loaded = claim == QUEUE_CLAIMED && chunk_load(engine, slot, true) == SHEAF_OK;
+    bool loaded = claim == QUEUE_CLAIMED && chunk_load(engine, slot, &engine->reader, true) == SHEAF_OK;
     pthread_mutex_lock(&engine->mutex);
     if (loaded)
         slot_list_push(&engine->ready, slot);
     else
         slot_list_put_back(&engine->idle_slots, slot);
+    engine->in_hands--;
+    engine->fetch_began_ns = 0;
     if (claim == QUEUE_OVER)
         engine->no_more = true;
+    engine_note_finish(engine);
     pthread_cond_broadcast(&engine->workers_wake); // they wait for different things: a signal could wake the wrong one
     return claim == QUEUE_EMPTY ? seen : 0;
 }
@@ -198,6 +203,7 @@ carrier_main(void *argument)
     struct engine *engine = argument;
     uint32_t seen_empty = 0; // `news` starts at 1
     witness_exempt_thread();
+    witness_enter_thread(&engine->reader);
     pthread_mutex_lock(&engine->mutex);
     for (;;) {
         switch (next_errand(engine, seen_empty)) {
@@ -227,6 +233,7 @@ carrier_main(void *argument)
             break;
         case ERRAND_QUIT:
             pthread_mutex_unlock(&engine->mutex);
+            witness_leave_thread(&engine->reader);
             return NULL;
         case ERRAND_NONE:
             pthread_cond_wait(&engine->carrier_wake, &engine->mutex);

@@ -69,66 +69,6 @@ fill_batch(const struct worker *worker, const struct slot *slot, struct sheaf_ba
     }
 }
 
-/** Of a chunk that is computed task by task, those that are quarantined. */
-static enum sheaf_status
-refuse_quarantined(const struct engine *engine, struct slot *slot, struct sheaf_error *error)
-{
-    enum sheaf_status status = SHEAF_OK;
-    for (int64_t t = 0; t < slot->chunk.count && !status; t++) {
-        uint8_t known;
-        int32_t info;
-        int64_t task;
-        plan_run(engine->setup.plan, slot->chunk.first + t, 1, &task);
-        status = store_read_status(engine->store, task, 1, &known, &info, error);
-        if (status || known != SHEAF_TASK_QUARANTINED)
-            continue;
-        slot->refused[t] = known;
-        slot->info[t] = info;
-    }
-    return status;
-}
-
-/** Of a chunk that is computed alone: with what care, and who is charged with what. */
-static enum sheaf_status
-recall_suspicion(const struct engine *engine, struct slot *slot, struct sheaf_error *error)
-{
-    struct record_chunk past, *record = &slot->record;
-    enum sheaf_status status = store_read_record(engine->store, slot->chunk.chunk, &past, error);
-    if (status)
-        return status;
-    record->care = past.care;
-    record->task = past.task;
-    record->attempts = past.attempts;
-    record->oom_kills = node_oom_kills();
-    return past.care == RECORD_SINGLY ? refuse_quarantined(engine, slot, error) : SHEAF_OK;
-}
-
-/** Fill the parts of a record that are known when a chunk starts, and write it as started. */
-static enum sheaf_status
-record_start(const struct worker *worker, struct slot *slot)
-{
-    const struct engine_setup *setup = &worker->engine->setup;
-    struct record_chunk *record = &slot->record;
-    struct sheaf_error error;
-    record->state = RECORD_STARTED;
-    record->class_index = (uint32_t)slot->chunk.class_index;
-    record->first = slot->chunk.first;
-    record->count = (uint32_t)slot->chunk.count;
-    record->run = worker->engine->run;
-    record->host = worker->engine->host;
-    record->rank = (uint32_t)setup->rank;
-    record->worker = (uint16_t)worker->index;
-    record->width = (uint16_t)slot->width;
-    if (!setup->on_root_node)
-        return SHEAF_OK; // a start that travels comes too late to tell anything; the node's in-flight slots do
-    enum sheaf_status status = setup->alone ? recall_suspicion(worker->engine, slot, &error) : SHEAF_OK;
-    if (!status)
-        status = store_start_chunk(worker->engine->store, slot->chunk.chunk, record, &error);
-    if (status)
-        queue_fail(setup->queue, &error);
-    return status;
-}
-
 /** Find tasks whose input is not finite. The inputs that all tasks share were checked when they were read. */
 static void
 refuse_not_finite(const struct engine *engine, struct slot *slot)
@@ -179,16 +119,15 @@ run_singly(struct worker *worker, struct slot *slot, const struct sheaf_batch *b
 {
     const struct engine *engine = worker->engine;
     const struct sheaf_problem *problem = &chunk_class(engine, slot)->problem;
-    const int64_t charged = slot->record.task;
     const bool written = slot->record.care == RECORD_SINGLY;
     enum sheaf_status status = SHEAF_OK;
     for (int64_t i = 0; i < batch->count && !status; i++) {
-        int64_t t = i == 0 && charged > 0 ? charged - 1 : i - (i < charged);
+        const int64_t t = chunk_single(slot, i);
         struct sheaf_batch one;
         if (slot->refused[t] == SHEAF_TASK_QUARANTINED)
             continue;
         cut_batch(problem, batch, t, &one);
-        status = witness_step(&worker->witness, t, t + 1 == charged ? slot->record.attempts : 0, written, error);
+        status = witness_step(&worker->witness, t, chunk_attempts(slot, t), 0, written, error);
         if (!status)
             status = engine->setup.plan->kernel->run(problem, &one);
         else if (status != SHEAF_INTERRUPTED)
@@ -203,13 +142,25 @@ run_kernel(struct worker *worker, struct slot *slot, const struct sheaf_batch *b
 {
     const struct engine *engine = worker->engine;
     const struct sheaf_kernel *kernel = engine->setup.plan->kernel;
-    witness_begin(&worker->witness, engine->store, slot->chunk.chunk, &slot->record, engine->setup.on_root_node);
-    if (queue_drains(engine->setup.queue) != QUEUE_GO_ON)
-        witness_spare(&worker->witness); // the carrier may have looked before
     enum sheaf_status status = is_computed_singly(engine, slot)
                                    ? run_singly(worker, slot, batch, error)
                                    : kernel->run(&chunk_class(engine, slot)->problem, batch);
     return witness_end(&worker->witness) ? status : SHEAF_INTERRUPTED;
+}
+
+/** Say that the chunk is being computed. */
+static enum sheaf_status
+begin(struct worker *worker, struct slot *slot)
+{
+    struct record_chunk *record = &slot->record;
+    struct sheaf_error error;
+    record->worker = (uint16_t)worker->index;
+    record->width = (uint16_t)slot->width;
+    record->compute_start = node_wall_seconds();
+    enum sheaf_status status = chunk_watch(worker->engine, slot, &worker->witness, 0, true, &error);
+    if (status)
+        queue_fail(worker->engine->setup.queue, &error);
+    return status;
 }
 
 enum sheaf_status
@@ -225,14 +176,12 @@ chunk_compute(struct worker *worker, struct slot *slot)
     chunk_begin_width(engine, slot);
     fill_batch(worker, slot, &batch);
     memset(slot->status, SHEAF_TASK_DONE, (size_t)slot->chunk.count);
-    memset(slot->info, 0, (size_t)slot->chunk.count * sizeof *slot->info);
     int64_t start = node_nanoseconds();
-    enum sheaf_status status = record_start(worker, slot);
+    enum sheaf_status status = begin(worker, slot);
     if (status) {
         chunk_end_width(engine, slot);
         return status;
     }
-    slot->record.compute_start = node_wall_seconds();
     worker->totals.write_ns += node_nanoseconds() - start;
     start = node_nanoseconds();
     status = run_kernel(worker, slot, &batch, &error);

@@ -50,17 +50,22 @@ read_member(const struct engine *engine, int input, struct slot *slot, int64_t t
     return SHEAF_OK;
 }
 
-/** Tasks of a set: one that cannot be read fails by itself; the kernel gets zeros for it. */
+/** A task of a set that cannot be read fails by itself; the kernel gets zeros for it. */
+static void
+refuse_unreadable(struct slot *slot, int64_t t, void *to, int64_t bytes)
+{
+    memset(to, 0, (size_t)bytes);
+    slot->refused[t] = SHEAF_TASK_UNREADABLE;
+}
+
+/** Tasks of a set. */
 static void
 read_members(const struct engine *engine, int input, struct slot *slot, enum step step)
 {
     int64_t bytes = plan_array_bytes(&chunk_class(engine, slot)->problem.inputs[input]);
-    for (int64_t t = 0; t < slot->chunk.count; t++) {
-        if (read_member(engine, input, slot, t, step) == SHEAF_OK)
-            continue;
-        memset((char *)slot->inputs[input] + t * bytes, 0, (size_t)bytes);
-        slot->refused[t] = SHEAF_TASK_UNREADABLE;
-    }
+    for (int64_t t = 0; t < slot->chunk.count; t++)
+        if (read_member(engine, input, slot, t, step))
+            refuse_unreadable(slot, t, (char *)slot->inputs[input] + t * bytes, bytes);
 }
 
 static enum sheaf_status
@@ -149,23 +154,85 @@ chunk_end_views(const struct engine *engine, struct slot *slot)
     return status;
 }
 
+/** Whether it is left to the library, or what it gave is unpacked: bytes that others made may crash that, or keep it busy for ever. */
+static bool
+is_risky(const struct engine *engine, int input)
+{
+    return source_access(engine->setup.sources[input]) == SOURCE_LIBRARY;
+}
+
+/** One task of an input, by itself. */
+static enum sheaf_status
+read_single(const struct engine *engine, int input, struct slot *slot, int64_t t, struct sheaf_error *error)
+{
+    const struct sheaf_array *array = &chunk_class(engine, slot)->problem.inputs[input];
+    struct source *source = engine->setup.sources[input];
+    char *to = (char *)slot->inputs[input] + t * plan_array_bytes(array);
+    int64_t task;
+    plan_run(engine->setup.plan, slot->chunk.first + t, 1, &task);
+    if (!source_is_set(source))
+        return source_read(source, task, 1, to, error);
+    if (source_read_task(source, task, array, to, NULL))
+        refuse_unreadable(slot, t, to, plan_array_bytes(array));
+    return SHEAF_OK;
+}
+
+/** Read the risky inputs of one task after the other, saying which; a task that is charged with something comes first. */
+static enum sheaf_status
+read_singly(const struct engine *engine, struct slot *slot, struct witness *witness, struct sheaf_error *error)
+{
+    const int inputs = chunk_class(engine, slot)->problem.input_count;
+    enum sheaf_status status = SHEAF_OK;
+    for (int64_t k = 0; k < slot->chunk.count && !status; k++) {
+        const int64_t t = chunk_single(slot, k);
+        for (int i = 0; i < inputs && !status && slot->refused[t] != SHEAF_TASK_QUARANTINED; i++) {
+            if (slot->loaded[i] || !is_risky(engine, i))
+                continue;
+            status = witness_step(witness, t, chunk_attempts(slot, t), i + 1, true, error);
+            if (!status)
+                status = read_single(engine, i, slot, t, error);
+        }
+    }
+    for (int i = 0; i < inputs; i++)
+        slot->loaded[i] |= is_risky(engine, i);
+    return status;
+}
+
+/** What is to be read now, watched where that may end the process. */
+static enum sheaf_status
+read_inputs(struct engine *engine, struct slot *slot, struct witness *witness, bool ahead, struct sheaf_error *error)
+{
+    const int inputs = chunk_class(engine, slot)->problem.input_count;
+    int risky = 0;
+    for (int i = inputs - 1; i >= 0; i--)
+        risky = !slot->loaded[i] && is_risky(engine, i) ? i + 1 : risky;
+    // What was computed before keeps the record of that until it is computed again.
+    enum sheaf_status status =
+        risky ? chunk_watch(engine, slot, witness, risky, ahead && !slot->chunk.kept, error) : SHEAF_OK;
+    if (status)
+        return status;
+    if (risky && slot->record.care == RECORD_SINGLY)
+        status = read_singly(engine, slot, witness, error);
+    for (int i = 0; i < inputs && !status; i++)
+        if (!slot->loaded[i] && (!ahead || may_block(engine, i, &slot->chunk)))
+            status = read_input(engine, i, ahead, slot, error);
+    struct sheaf_error later;
+    enum sheaf_status end = risky ? chunk_end_reading(engine, slot, witness, &later) : SHEAF_OK;
+    if (!status && end)
+        *error = later;
+    return status ? status : end;
+}
+
 enum sheaf_status
-chunk_load(struct engine *engine, struct slot *slot, bool only_blocking)
+chunk_load(struct engine *engine, struct slot *slot, struct witness *witness, bool only_blocking)
 {
     int64_t start = node_nanoseconds();
     struct sheaf_error error;
-    int inputs = chunk_class(engine, slot)->problem.input_count;
-    if (slot->record.read_start == 0)
-        slot->record.read_start = node_wall_seconds();
-    for (int i = 0; i < inputs; i++) {
-        if (slot->loaded[i] || (only_blocking && !may_block(engine, i, &slot->chunk)))
-            continue;
-        enum sheaf_status status = read_input(engine, i, only_blocking, slot, &error);
-        if (status) {
-            queue_fail(engine->setup.queue, &error);
-            return status;
-        }
-    }
+    enum sheaf_status status = chunk_recall(engine, slot, &error);
+    if (!status)
+        status = read_inputs(engine, slot, witness, only_blocking, &error);
+    if (status && status != SHEAF_INTERRUPTED) // condemned: it has been said why
+        queue_fail(engine->setup.queue, &error);
     slot->read_ns += node_nanoseconds() - start;
-    return SHEAF_OK;
+    return status;
 }

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/** For how long the carrier may still read when nothing that is in flight is waited for. */
+static const int64_t carrier_patience_ns = INT64_C(1000000000);
+
 static bool
 is_parked(const struct engine *engine)
 {
@@ -54,6 +57,8 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
         return SHEAF_OK;
     enum sheaf_status status = engine_size(setup->plan, setup->inputs, &setup->layout, has_blocking_inputs(setup),
                                            !setup->results_in_memory, setup->memory_bytes, &engine->size, error);
+    if (setup->alone)
+        engine->size.slots = engine->size.workers; // nothing is read ahead: one chunk in flight
     if (!status)
         status = ring_allocate(engine, error);
     return status ? status : create_helpers(engine, error);
@@ -92,37 +97,56 @@ engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t 
     pthread_mutex_unlock(&engine->mutex);
 }
 
-/** End the run where a task takes too long: the thread that computes it cannot be stopped in any other way. */
+/** Say that a task, or reading it, takes too long, and end the run. */
+static void
+end_overdue(struct engine *engine, const struct record_chunk *record)
+{
+    const struct engine_setup *setup = &engine->setup;
+    struct sheaf_error error;
+    char what[64];
+    int64_t task;
+    plan_run(setup->plan, record->first + (record->task > 0 ? record->task - 1 : 0), 1, &task);
+    if (record->task > 0 || record->count == 1)
+        snprintf(what, sizeof what, "task %lld", (long long)task);
+    else
+        snprintf(what, sizeof what, "%u tasks from %lld on", record->count, (long long)task);
+    sheaf_fail(&error, SHEAF_INTERRUPTED,
+               "%s%s took longer than --task-timeout %lld on rank %d: stopped; start it again with --resume: that is "
+               "then tried again alone, behind all others",
+               record->reading > 0 ? "reading the input of " : "", what,
+               (long long)(setup->task_timeout_ns / 1000000000), setup->rank);
+    queue_fail(setup->queue, &error);
+    queue_drain(setup->queue, QUEUE_DROP); // nobody waits for it
+}
+
+/** End the run where a task takes too long: the thread that computes or reads it cannot be stopped in any other way. */
 static void
 attend_overdue(struct engine *engine)
 {
-    const struct engine_setup *setup = &engine->setup;
-    const int64_t limit = setup->task_timeout_ns, now = node_nanoseconds();
+    const int64_t limit = engine->setup.task_timeout_ns, now = node_nanoseconds();
     struct record_chunk record;
-    for (int i = 0; limit > 0 && i < engine->threads_started; i++) {
-        if (!witness_condemn(&engine->workers[i].witness, now, limit, &record))
-            continue;
-        struct sheaf_error error;
-        char what[64];
-        int64_t task;
-        plan_run(setup->plan, record.first + (record.task > 0 ? record.task - 1 : 0), 1, &task);
-        if (record.task > 0 || record.count == 1)
-            snprintf(what, sizeof what, "task %lld", (long long)task);
-        else
-            snprintf(what, sizeof what, "%u tasks from %lld on", record.count, (long long)task);
-        sheaf_fail(&error, SHEAF_INTERRUPTED,
-                   "%s took longer than --task-timeout %lld on rank %d: stopped; start it again with --resume: that is "
-                   "then tried again alone, behind all others",
-                   what, (long long)(limit / 1000000000), setup->rank);
-        queue_fail(setup->queue, &error);
-        queue_drain(setup->queue, QUEUE_DROP); // nobody waits for it
-    }
+    for (int i = 0; limit > 0 && i < engine->threads_started; i++)
+        if (witness_condemn(&engine->workers[i].witness, now, limit, &record))
+            end_overdue(engine, &record);
+    if (limit > 0 && witness_condemn(&engine->reader, now, limit, &record))
+        end_overdue(engine, &record);
+}
+
+/** The carrier spares what is being computed (carrier.c), but cannot what it is reading itself meanwhile. */
+static void
+spare_reader(struct engine *engine)
+{
+    if (engine->reader_spared || queue_drains(engine->setup.queue) == QUEUE_GO_ON)
+        return;
+    engine->reader_spared = true;
+    witness_spare(&engine->reader);
 }
 
 void
 engine_attend(struct engine *engine)
 {
     attend_overdue(engine);
+    spare_reader(engine);
     struct queue_rank *rank = &engine->setup.queue->ranks[engine->setup.local_rank];
     atomic_store(&rank->heartbeat, node_nanoseconds());
     pthread_mutex_lock(&engine->mutex);
@@ -143,7 +167,7 @@ engine_wait_news(struct engine *engine, pthread_cond_t *wake, uint32_t seen)
 void
 engine_note_finish(struct engine *engine)
 {
-    if (engine->workers_left > 0 || engine->behind.count > 0 || engine->in_hands > 0)
+    if (engine->workers_left > 0 || engine->behind.count > 0 || engine->in_hands > 0 || engine->carrier_lost)
         return;
     struct queue *queue = engine->setup.queue;
     atomic_store(&queue->ranks[engine->setup.local_rank].finished, 1);
@@ -175,11 +199,23 @@ engine_take_commits(void *argument, void *buffer, size_t bytes)
     pthread_mutex_unlock(&engine->mutex);
 }
 
+/**
+ * With the mutex held: whether there is no carrier that would do anything. The run has failed; or it drops what is in flight, and the
+ * carrier does not come back from reading: it is not waited for then, and whatever it does later, this rank has not finished.
+ */
+static bool
+has_no_carrier(struct engine *engine)
+{
+    if (engine->fetch_began_ns > 0 && queue_drains(engine->setup.queue) == QUEUE_DROP)
+        engine->carrier_lost |= node_nanoseconds() - engine->fetch_began_ns > carrier_patience_ns;
+    return !engine->carrier_started || engine->carrier_lost;
+}
+
 bool
 engine_has_written_commits(struct engine *engine)
 {
     pthread_mutex_lock(&engine->mutex);
-    bool written = engine->batches_left == 0 || !engine->carrier_started; // without one the run has failed
+    bool written = engine->batches_left == 0 || has_no_carrier(engine);
     pthread_mutex_unlock(&engine->mutex);
     return written;
 }
@@ -197,7 +233,7 @@ bool
 engine_has_synced(struct engine *engine)
 {
     pthread_mutex_lock(&engine->mutex);
-    bool synced = engine->synced || !engine->carrier_started;
+    bool synced = engine->synced || has_no_carrier(engine);
     pthread_mutex_unlock(&engine->mutex);
     return synced;
 }

@@ -98,7 +98,7 @@ void engine_attend(struct engine *engine);
 /** Root's main thread: entries that another node sent, for the engine `argument`; the carrier writes them, and frees the buffer. */
 void engine_take_commits(void *argument, void *buffer, size_t bytes);
 
-/** @return whether all of those are written, or never will be: there is no carrier, the run has failed */
+/** @return whether all of those are written, or never will be: there is no carrier (any more), the run has failed */
 bool engine_has_written_commits(struct engine *engine);
 
 /** Main thread of a leader: let the carrier make everything durable. Once. */

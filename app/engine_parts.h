@@ -1,7 +1,7 @@
 /**
  * @file engine_parts.h
  * What the engine's files know of each other: engine.c and ring.c, its threads worker.c and carrier.c, and a chunk's way
- * through chunk_load.c, chunk_compute.c and chunk_commit.c.
+ * through chunk_claim.c, chunk_start.c, chunk_load.c, chunk_compute.c and chunk_commit.c.
  */
 #ifndef SHEAF_ENGINE_PARTS_H
 #define SHEAF_ENGINE_PARTS_H
@@ -28,6 +28,7 @@ struct slot {
     uint8_t *refused; /**< the status of a task whose input is unfit for the kernel, else 0 */
     bool loaded[SHEAF_OPERANDS_MAX];
     bool fetched[SHEAF_OPERANDS_MAX]; /**< the first step is done */
+    bool recalled;                    /**< chunk_recall is done */
     struct record_chunk record;
     struct record_digest *digest;
     int64_t read_ns;
@@ -69,6 +70,8 @@ struct engine {
     struct slot *slots;
     struct worker *workers;
     pthread_t carrier;
+    struct witness reader; /**< the carrier's, of what it reads through the HDF5 library */
+    bool reader_spared;    /**< the main thread's own: it has looked, when the node was asked to stop */
     int threads_started;
     bool carrier_started;
     void *scratch;            /**< for cores_choose */
@@ -80,9 +83,11 @@ struct engine {
     pthread_cond_t workers_wake, carrier_wake;
     struct slot_list idle_slots, ready, behind;
     int workers_left, workers_waiting;
-    int in_hands; /**< slots that the carrier is writing */
-    bool no_more; /**< the carrier found the queue over */
-    bool spared;  /**< what was being computed when the node was asked to stop */
+    int in_hands;           /**< slots that the carrier is reading or writing */
+    int64_t fetch_began_ns; /**< CLOCK_MONOTONIC, when the carrier began to read what it is reading; 0: it does not */
+    bool carrier_lost;      /**< it reads something that never ends, and nobody waits for it */
+    bool no_more;           /**< the carrier found the queue over */
+    bool spared;            /**< what was being computed when the node was asked to stop */
     bool quit, sync_wanted, synced, settle_wanted, settled;
     struct store_settlement settlement;
     struct commit_batch *batches, *batches_last;
@@ -122,9 +127,39 @@ void chunk_end_width(struct engine *engine, struct slot *slot);
 /** The chunk's cores may be lent again. */
 void chunk_give_back_cores(struct engine *engine, struct slot *slot);
 
+// chunk_start.c
+/** Fill the parts of a claimed chunk's record that are known by now; of one that is computed alone, what is known of it. Once. */
+enum sheaf_status chunk_recall(struct engine *engine, struct slot *slot, struct sheaf_error *error);
+/**
+ * Let it be known that the chunk is being read or computed, whatever becomes of it.
+ * @param[in] reading   1 + the input that is being read first; 0: it is computed
+ * @param[in] recorded  in the file, too, on the root's node
+ */
+enum sheaf_status chunk_watch(struct engine *engine, struct slot *slot, struct witness *witness, int reading,
+                              bool recorded, struct sheaf_error *error);
+/** It has been read: what has become of it then is not known by its being in flight. */
+enum sheaf_status chunk_end_reading(struct engine *engine, struct slot *slot, struct witness *witness,
+                                    struct sheaf_error *error);
+/** Of a chunk that is read and computed task by task: which is the `i`th. The one that is charged with something comes first. */
+static inline int64_t
+chunk_single(const struct slot *slot, int64_t i)
+{
+    const int64_t charged = slot->record.task;
+    return i == 0 && charged > 0 ? charged - 1 : i - (i < charged);
+}
+/** What a task of it is charged with. */
+static inline uint16_t
+chunk_attempts(const struct slot *slot, int64_t t)
+{
+    return t + 1 == slot->record.task ? slot->record.attempts : 0;
+}
+
 // chunk_load.c
-/** Load the inputs of a chunk that are not there yet: all, or only those whose reading may block. */
-enum sheaf_status chunk_load(struct engine *engine, struct slot *slot, bool only_blocking);
+/**
+ * Load the inputs of a chunk that are not there yet: all, or only those whose reading may block.
+ * @param[in] witness  the calling thread's
+ */
+enum sheaf_status chunk_load(struct engine *engine, struct slot *slot, struct witness *witness, bool only_blocking);
 /** Where an input of a loaded chunk is. */
 const void *chunk_input(const struct slot *slot, int input);
 /** The chunk was computed: were all bytes there that it was computed from? */

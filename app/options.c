@@ -105,14 +105,12 @@ static const struct option_row table[] = {
     {"task-timeout", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_RESUME, "SECONDS", 1, 1000000000, NULL, false,
      FIELD(task_timeout_seconds),
      "a task that takes longer to compute ends the run, with exit code 75. A run that goes on tries it again, alone "
-     "and "
-     "last. "
-     "Short tasks are computed many at once: for them this is the limit of all together, and they are tried again one "
-     "by one"},
+     "and last. Short tasks are computed many at once: for them this is the limit of all together, and they are tried "
+     "again one by one. What the HDF5 library or a filter unpacks has the same limit, the input of a chunk of tasks at "
+     "once"},
     {"attempts", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_RESUME, "NUMBER", 1, 1000, "2", false, FIELD(attempts),
-     "for a run that goes on: a task that so often has killed its process (a crash in a kernel, memory that ran out), "
-     "or took "
-     "too long, is quarantined: it counts as failed, and the rest is computed"},
+     "for a run that goes on: a task that so often has killed its process (a crash in a kernel or in what unpacks its "
+     "input, memory that ran out), or took too long, is quarantined: it counts as failed, and the rest is computed"},
     {"progress", 0, OPTION_CHOICE, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "auto|line|log|none", 0, 0, "auto",
      false, FIELD(progress), "how progress is shown: one line that changes, or plain lines in a log"},
     {"grace", 0, OPTION_INTEGER, COMMAND_RUN | COMMAND_MAKE | COMMAND_RESUME, "SECONDS", 1, 1000000, "25", false,

@@ -100,7 +100,8 @@ make_engine(struct job *job, struct sheaf_error *error)
     struct engine_setup setup = {.plan = job->plan,
                                  .queue = job->queue,
                                  .sources = job->sources,
-                                 .inputs = job->map.operands,
+                                 // alone, tasks may have to be read one by one
+                                 .inputs = job->is_alone ? NULL : job->map.operands,
                                  .shared_inputs = (const void *const *)job->shared,
                                  .layout = job->layout,
                                  .rank = job->place.rank,

@@ -36,6 +36,7 @@ charge(const struct record_chunk *record, const struct poison_facts *facts, stru
         return;
     verdict->quarantined = true;
     verdict->info = record->fate == RECORD_SIGNALLED ? record->signal : record->fate == RECORD_TIMED_OUT ? 0 : SIGKILL;
+    verdict->info += record->reading > 0 ? POISON_READING : 0;
 }
 
 void

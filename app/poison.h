@@ -16,6 +16,9 @@
 /** Attempts that a task has, where nobody says otherwise. */
 #define POISON_ATTEMPTS 2
 
+/** Added to a quarantined task's info: it was not computed, its input was being read. */
+enum { POISON_READING = 256 };
+
 /** What is known besides a chunk's record. */
 struct poison_facts {
     bool culprit_known; /**< another chunk of the same start is known to have ended it */
@@ -30,7 +33,7 @@ struct poison_verdict {
     uint32_t task;     /**< 1 + the one that is known, or suspected, to have ended its process; 0: none */
     uint16_t attempts; /**< that it is charged with */
     bool quarantined;  /**< it is not tried again */
-    int32_t info;      /**< of a quarantined one: the signal; 0: it ran out of time */
+    int32_t info;      /**< of a quarantined one: the signal, 0: it ran out of time; and POISON_READING */
 };
 
 /** Judge a chunk whose valid record says that it was started. */

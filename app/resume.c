@@ -189,8 +189,8 @@ settle_rest(struct job *job, const int64_t *unsure, const uint8_t *right, struct
 {
     struct resume *resume = job->resume;
     int64_t next = 0;
-    enum sheaf_status status =
-        suspects_judge(job->store, &resume->past, job->place.host, job->options->attempts, &resume->in_flight, error);
+    enum sheaf_status status = suspects_judge(job->store, &resume->past, job->place.host, job->options->attempts,
+                                              job->map.operands, job->map.input_count, &resume->in_flight, error);
     if (status)
         return status;
     resume->needs = malloc((size_t)job->plan->chunks + 1);

@@ -197,7 +197,9 @@ ring_assign(struct engine *engine, struct slot *slot, const struct plan_chunk *c
     memset(slot->refused, 0, (size_t)chunk->count);
     at += align_up(class->tasks_per_chunk);
     slot->info = (int32_t *)(void *)at;
+    memset(slot->info, 0, (size_t)chunk->count * sizeof *slot->info);
     slot->chunk = *chunk;
+    slot->recalled = false;
     slot->read_ns = 0;
     memset(&slot->record, 0, sizeof slot->record);
 }

@@ -3,6 +3,7 @@
 #include "choices.h"
 #include "engine.h"
 #include "node.h"
+#include "poison.h"
 #include "progress.h"
 
 #include <stdlib.h>
@@ -259,10 +260,13 @@ status_text(uint8_t status)
 static void
 print_reason(uint8_t status, int32_t info, FILE *stream)
 {
-    if (status == SHEAF_TASK_QUARANTINED && info == 0)
-        fprintf(stream, "  quarantined (it ran out of time)\n");
+    const int32_t number = info & ~POISON_READING;
+    const bool read = (info & POISON_READING) != 0;
+    if (status == SHEAF_TASK_QUARANTINED && number == 0)
+        fprintf(stream, "  quarantined (it ran out of time%s)\n", read ? " while its input was read" : "");
     else if (status == SHEAF_TASK_QUARANTINED)
-        fprintf(stream, "  quarantined (signal %d: %s)\n", info, strsignal(info));
+        fprintf(stream, "  quarantined (%ssignal %d: %s)\n", read ? "crashed while its input was read: " : "", number,
+                strsignal(number));
     else
         fprintf(stream, "  %s (info %d)\n", status_text(status), info);
 }

@@ -19,6 +19,8 @@ struct suspect {
 
 struct suspects {
     int64_t count, attempts;
+    const struct source_map *inputs;
+    int input_count;
     struct suspect *all; /**< by chunk */
 };
 
@@ -26,11 +28,13 @@ struct suspects {
  * Judge every chunk that was started and not committed.
  * @param[in]  host      the name of this one
  * @param[in]  attempts  that a task has; 0: the default
+ * @param[in]  inputs    (input_count) what the run reads; has to stay while the suspects are used
  * @param[out] suspects  suspects_free is the caller's, also after a failure
  * @return SHEAF_OK; SHEAF_NO_RESOURCES, SHEAF_IO_ERROR
  */
 enum sheaf_status suspects_judge(struct store *store, const struct store_past *past, const char *host, int64_t attempts,
-                                 struct suspects *suspects, struct sheaf_error *error);
+                                 const struct source_map *inputs, int input_count, struct suspects *suspects,
+                                 struct sheaf_error *error);
 
 void suspects_free(struct suspects *suspects);
 

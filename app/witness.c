@@ -13,7 +13,7 @@ enum { FAULTS = sizeof faults / sizeof faults[0], STACK_BYTES = 64 * 1024 };
 static struct sigaction before[FAULTS];
 static bool caught;
 static struct witness *_Atomic all[WITNESS_MOST];
-/** What this thread computes: only while a kernel has it. */
+/** What this thread computes or reads: only while a kernel, or the HDF5 library, has it. */
 static _Thread_local struct witness *_Atomic current;
 static _Thread_local bool exempt;
 
@@ -143,7 +143,8 @@ witness_begin(struct witness *witness, struct store *store, int64_t chunk, const
 }
 
 enum sheaf_status
-witness_step(struct witness *witness, int64_t task, uint16_t attempts, bool write, struct sheaf_error *error)
+witness_step(struct witness *witness, int64_t task, uint16_t attempts, int reading, bool write,
+             struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
     atomic_store(&current, NULL); // a handler of this thread would wait for itself
@@ -151,6 +152,7 @@ witness_step(struct witness *witness, int64_t task, uint16_t attempts, bool writ
         return sheaf_fail(error, SHEAF_INTERRUPTED, "%s", "");
     witness->record.task = (uint32_t)task + 1;
     witness->record.attempts = attempts;
+    witness->record.reading = (uint16_t)reading;
     if (write)
         status = store_start_chunk(witness->store, witness->chunk, &witness->record, error);
     atomic_store(&witness->since, node_nanoseconds());

@@ -1,10 +1,11 @@
 /**
  * @file witness.h
- * What a worker computes, for those who tell when it never comes back: the main thread, which finds that it takes too long; the carrier, when the
- * process is asked to stop; a signal handler, when the computation kills the process. Each leaves its word in the chunk's
+ * What a thread computes, or reads through the HDF5 library or unpacks, for those who tell when it never comes back: the main
+ * thread, which finds that it takes too long; the carrier, or for the carrier's own reading the main thread, when the process is
+ * asked to stop; a signal handler, when the computation or the library kills the process. Each leaves its word in the chunk's
  * record (poison.h). No MPI.
  *
- * The record is a worker's own but for the time in which it computes. Then whoever holds it may write it.
+ * The record is the thread's own but for the time in which it does so. Then whoever holds it may write it.
  */
 #ifndef SHEAF_WITNESS_H
 #define SHEAF_WITNESS_H
@@ -13,7 +14,7 @@
 
 #include <stdatomic.h>
 
-/** Workers of a process whose other threads' faults are laid at the right door; with more, those are nobody's. */
+/** Threads of a process whose other threads' faults are laid at the right door; with more, those are nobody's. */
 #define WITNESS_MOST 256
 
 enum witness_phase {
@@ -25,7 +26,7 @@ enum witness_phase {
 
 struct witness {
     _Atomic int phase;     /**< enum witness_phase */
-    _Atomic int64_t since; /**< CLOCK_MONOTONIC, nanoseconds: when the call of the kernel began */
+    _Atomic int64_t since; /**< CLOCK_MONOTONIC, nanoseconds: when the call of the kernel, or the reading, began */
     struct store *store;
     int64_t chunk;
     bool recorded;              /**< the file says that the chunk was started */
@@ -39,35 +40,36 @@ struct witness {
  */
 void witness_catch_faults(void);
 
-/** A worker's thread begins, and ends. Without memory for a stack, a stack overflow leaves no word. */
+/** A thread that has a witness begins, and ends. Without memory for a stack, a stack overflow leaves no word. */
 void witness_enter_thread(struct witness *witness);
 void witness_leave_thread(struct witness *witness);
 
-/** Faults of the calling thread are no computation's. */
+/** Faults of the calling thread are no computation's, but where a witness of its own is begun. */
 void witness_exempt_thread(void);
 
-/** The worker is about to call the kernel on a chunk. @param[in] recorded  this record is in the file */
+/** The thread is about to call the kernel on a chunk, or to read its input. @param[in] recorded  this record is in the file */
 void witness_begin(struct witness *witness, struct store *store, int64_t chunk, const struct record_chunk *record,
                    bool recorded);
 
 /**
- * It is about to call it on one more task of the chunk.
+ * It is about to do so with one more task of the chunk.
  * @param[in] task    0 to count - 1
  * @param[in] attempts  that the task is charged with
+ * @param[in] reading  1 + the input that it is about to read; 0: it computes
  * @param[in] write   into the file, too
  * @return SHEAF_OK; SHEAF_INTERRUPTED: condemned, nothing of the chunk may be written any more; SHEAF_IO_ERROR
  */
-enum sheaf_status witness_step(struct witness *witness, int64_t task, uint16_t attempts, bool write,
+enum sheaf_status witness_step(struct witness *witness, int64_t task, uint16_t attempts, int reading, bool write,
                                struct sheaf_error *error);
 
 /** It has come back. @return false: condemned, nothing of the chunk may be written any more */
 bool witness_end(struct witness *witness);
 
-/** Any thread: the process is asked to stop, so what it computes has not killed it. */
+/** Any thread: the process is asked to stop, so what it computes or reads has not killed it. */
 void witness_spare(struct witness *witness);
 
 /**
- * Main thread: condemn what has been computed for longer than `limit` nanoseconds, and write that down.
+ * Main thread: condemn what has been computed, or read, for longer than `limit` nanoseconds, and write that down.
  * @param[out] record  what was written
  * @return whether it was condemned
  */

@@ -67,7 +67,7 @@ process(struct worker *worker, struct slot *slot)
 {
     struct engine *engine = worker->engine;
     int64_t before = slot->read_ns;
-    if (chunk_load(engine, slot, false) || chunk_compute(worker, slot))
+    if (chunk_load(engine, slot, &worker->witness, false) || chunk_compute(worker, slot))
         return slot; // the run is over
     worker->totals.read_ns += slot->read_ns - before;
     if (engine->size.carrier_writes) {

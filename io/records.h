@@ -21,7 +21,7 @@ enum record_state { RECORD_PENDING = 0, RECORD_STARTED = 1, RECORD_DONE = 2, REC
 
 /** What is known of the end of a chunk that was started and not committed. */
 enum record_fate {
-    RECORD_IN_FLIGHT = 0, /**< nothing: it was being computed when its process ended */
+    RECORD_IN_FLIGHT = 0, /**< nothing: it was being read or computed when its process ended */
     RECORD_SPARED = 1, /**< it was not the reason: not begun again, or its process was asked to stop while it lived */
     RECORD_SIGNALLED = 2, /**< its process died of it, by `signal` */
     RECORD_TIMED_OUT = 3, /**< its process gave it up (--task-timeout) */
@@ -55,7 +55,7 @@ struct record_chunk {
     uint64_t sequence;
     uint8_t care; /**< enum record_care */
     uint8_t signal;
-    uint16_t reserved0;
+    uint16_t reading;   /**< of a started one: 1 + which input was being read; 0: none, or not known */
     uint32_t oom_kills; /**< of its host, when it began to be computed alone: 1 + how many; 0: not known */
     uint64_t reserved1[2];
     uint64_t checksum;

@@ -182,6 +182,25 @@ source_entry(const struct source_map *map, int64_t task)
     return broadcast_entry(&map->tasks, task);
 }
 
+bool
+source_reads_together(const struct source_map *map, int64_t task, int64_t other)
+{
+    const struct sheaf_shape *lead = &map->array.lead;
+    int64_t entry = source_entry(map, task), second = source_entry(map, other);
+    bool together = true;
+
+    if (map->kind != SOURCE_DATASET || map->chunk_lead[0] == 0)
+        return entry == second;
+    for (int i = lead->ndim - 1; i >= 0; i--) {
+        const int64_t first = i == 0 ? map->slice_first : 0, step = i == 0 ? map->slice_step : 1;
+        together = together && (first + entry % lead->extent[i] * step) / map->chunk_lead[i] ==
+                                   (first + second % lead->extent[i] * step) / map->chunk_lead[i];
+        entry /= lead->extent[i];
+        second /= lead->extent[i];
+    }
+    return together;
+}
+
 int64_t
 source_earlier_task(const struct source *source, int64_t task)
 {

@@ -48,7 +48,9 @@ struct source_map {
     /** Tasks 0 to chunk_tasks - 1 lie in the same HDF5 chunks, so do as many after them, and so on: who reads whole multiples
      * unpacks each chunk once. 1: no chunk holds several tasks, or no such grid fits them. */
     int64_t chunk_tasks;
-    int64_t chunk_bytes;         /**< of the chunks of one such group, unpacked; 0: it is not chunked */
+    int64_t chunk_bytes; /**< of the chunks of one such group, unpacked; 0: it is not chunked */
+    int64_t chunk_lead
+        [SHEAF_NDIM_MAX];        /**< extents of an HDF5 chunk on the axes that count tasks, unsliced; 0: not chunked */
     struct packed_layout packed; /**< of all the dataset's chunks; grid.ndim 0: the library alone can unpack them */
     int64_t raw_share;           /**< of a set, for set_raw_bytes */
     struct generate_spec generate;
@@ -107,6 +109,9 @@ enum sheaf_status source_set_tasks(struct source_map *map, const struct sheaf_sh
 
 /** @return the entry that a task uses: of a set the number of its member */
 int64_t source_entry(const struct source_map *map, int64_t task);
+
+/** @return whether whoever reads one of these tasks unpacks all that the other one needs: they use one entry, or the same HDF5 chunks */
+bool source_reads_together(const struct source_map *map, int64_t task, int64_t other);
 
 /**
  * Describe a set of datasets (set.h) as a source. Not collective: one rank calls it.

@@ -149,6 +149,8 @@ note_chunks(hid_t creation, struct source_map *map)
     for (int i = 0; i < ndim; i++) {
         int64_t extent = i < lead->ndim ? lead->extent[i] : core->extent[i - lead->ndim];
         int64_t entries = (int64_t)chunk[i], span = entries;
+        if (i < lead->ndim)
+            map->chunk_lead[i] = entries;
         if (i < lead->ndim && tasks == 0 && entries > 1) {
             tasks = i == 0 ? selected_entries(map, entries) : entries;
             tasks = tasks < extent ? tasks : extent;

@@ -50,6 +50,7 @@ static const struct field chunk_fields[] = {
     NUMBER(record_chunk, sequence, SHEAF_U64),
     NUMBER(record_chunk, care, SHEAF_U8),
     NUMBER(record_chunk, signal, SHEAF_U8),
+    NUMBER(record_chunk, reading, SHEAF_U16),
     NUMBER(record_chunk, oom_kills, SHEAF_U32),
     NUMBER(record_chunk, checksum, SHEAF_U64),
     END,

@@ -55,6 +55,12 @@ its_own_last_word_is_an_attempt_of_a_task_that_is_known(void **state)
         judge((struct record_chunk){.count = 4, .fate = RECORD_SIGNALLED, .signal = SIGSEGV, .task = 2, .attempts = 1},
               known);
     assert_true(verdict.task == 2 && verdict.attempts == 2 && verdict.quarantined && verdict.info == SIGSEGV);
+    verdict = judge(
+        (struct record_chunk){.count = 1, .fate = RECORD_SIGNALLED, .signal = SIGSEGV, .attempts = 1, .reading = 2},
+        known);
+    assert_true(verdict.task == 1 && verdict.quarantined && verdict.info == POISON_READING + SIGSEGV);
+    verdict = judge((struct record_chunk){.count = 1, .fate = RECORD_TIMED_OUT, .attempts = 1, .reading = 1}, known);
+    assert_true(verdict.task == 1 && verdict.quarantined && verdict.info == POISON_READING);
     verdict = judge((struct record_chunk){.count = 1, .fate = RECORD_TIMED_OUT, .attempts = 1}, known);
     assert_true(verdict.task == 1 && verdict.attempts == 2 && verdict.quarantined && verdict.info == 0);
 }

@@ -5,14 +5,13 @@
  * SHEAF_TEST_LOG    file to which each task that is computed adds its number, 8 bytes
  * SHEAF_TEST_PAUSE  milliseconds that a task takes, below 1000; without it 1
  * SHEAF_TEST_MENDED given: no task fails, and every result is 1000 more: it is known which ones were computed then
- * SHEAF_TEST_CRASH  "3,17": tasks that write where no memory is; SHEAF_TEST_ABORT, SHEAF_TEST_KILL: that call abort, or kill their own
- *                   process with SIGKILL; SHEAF_TEST_HANG: that never end
+ * and the variables of misbehave.h
  */
+#include "misbehave.h"
+
 #include <sheaf/kernel.h>
 
 #include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,36 +37,6 @@ note_task(double number)
     }
 }
 
-/* Whether a variable lists the task. */
-static bool
-is_listed(const char *variable, double number)
-{
-    const char *at = getenv(variable);
-
-    while (at && *at) {
-        char *end;
-        if (strtod(at, &end) == number || end == at)
-            return end != at;
-        at = *end ? end + 1 : end;
-    }
-    return false;
-}
-
-static void
-misbehave(double number)
-{
-    int *volatile nowhere = NULL;
-
-    if (is_listed("SHEAF_TEST_CRASH", number))
-        *nowhere = 1; /* NOLINT(clang-analyzer-core.NullDereference): that is what it is for */
-    if (is_listed("SHEAF_TEST_ABORT", number))
-        abort();
-    if (is_listed("SHEAF_TEST_KILL", number))
-        kill(getpid(), SIGKILL);
-    while (is_listed("SHEAF_TEST_HANG", number))
-        pause();
-}
-
 /* Each element and 1; tasks whose second element is negative fail with its number as info. */
 static enum sheaf_status
 slow_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
@@ -82,7 +51,7 @@ slow_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
         double *out = (double *)((char *)batch->outputs[0] + (size_t)t * batch->output_strides[0]);
         note_task(in[0]);
         nanosleep(&pause, NULL);
-        misbehave(in[0]);
+        misbehave("SHEAF_TEST_", in[0]);
         for (int64_t i = 0; i < count; i++)
             out[i] = in[i] + more;
         if (in[1] < 0 && more == 1) {

@@ -1,7 +1,7 @@
 """Tasks that kill their process or never end are found and quarantined; all others are computed, and are those of an undisturbed
 run. Healthy tasks are never quarantined, however often their run is killed.
 
-SHEAF is the program, KERNELS the plugin of tests/faults; ROUNDS: how often healthy tasks are killed.
+SHEAF is the program, KERNELS the plugin of tests/faults, HDF5_PLUGIN_PATH where the filter is; ROUNDS: how often healthy tasks are killed.
 """
 import os
 import pathlib
@@ -21,6 +21,8 @@ UNTIL_DONE = pathlib.Path(__file__).resolve().parents[2] / "jobscripts" / "until
 ROUNDS = int(os.environ.get("ROUNDS", "4"))
 TASKS, LENGTH, PER_CHUNK = 80, 64, 4
 QUARANTINED = 9
+READING = 256  # added to the info of a task that could not be read
+FILTER = 303
 
 
 class PoisonTest(SheafTest):
@@ -28,13 +30,17 @@ class PoisonTest(SheafTest):
 
     def setUp(self):
         super().setUp()
+        self.operand = ["in.h5:/a"]
         data = np.random.default_rng(1).random((TASKS, LENGTH))
         data[:, 0] = np.arange(TASKS)
+        self.make_input(data)
+        self.sheaf("run", "slow", *self.operand, "-k", KERNELS, "-o", "expected.h5", ranks=0)
+
+    def make_input(self, data):
         self.write("in.h5", a=data)
-        self.sheaf("run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "expected.h5", ranks=0)
 
     def words(self, *more):
-        return ["run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "out.h5", "--resume", "--progress", "none", *more]
+        return ["run", "slow", *self.operand, "-k", KERNELS, "-o", "out.h5", "--resume", "--progress", "none", *more]
 
     def run_once(self, ranks, *more, **environment):
         layout = ["--layout", "1x1:1"] if environment.get("SHEAF_NODE_RANKS") else ["--layout", f"{max(ranks, 1)}x1:1"]
@@ -57,6 +63,13 @@ class PoisonTest(SheafTest):
             if code != INTERRUPTED:
                 return starts, code, out, err
         self.fail(f"not done after {most} starts\n{out}\n{err}")
+
+    def loop(self, ranks=0, **environment):
+        """The loop of a job script."""
+        launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
+        return subprocess.Popen([UNTIL_DONE, "out.h5", *launcher, SHEAF, *self.words()], cwd=self.work, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env={**self.environment, "SHEAF": SHEAF, **environment})
 
     def assertOutcome(self, quarantined):
         """Those tasks are quarantined, each with its info; every other one is as in an undisturbed run."""
@@ -103,12 +116,6 @@ class Crashes(PoisonTest):
         starts, code, out, err = self.relaunch(3, 8, SHEAF_TEST_CRASH="5", SHEAF_NODE_RANKS="1")
         self.assertEqual(code, 1, out + err)
         self.assertOutcome({5: signal.SIGSEGV})
-
-    def loop(self, **environment):
-        """The loop of a job script, over one process."""
-        return subprocess.Popen([UNTIL_DONE, "out.h5", SHEAF, *self.words()], cwd=self.work, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                env={**self.environment, "SHEAF": SHEAF, **environment})
 
     def test_loop(self):
         """The loop of a job script starts it again until all is done."""
@@ -211,6 +218,112 @@ class Silent(PoisonTest):
             process.communicate(timeout=60)
         self.relaunch(2, 2, "--attempts", 1)
         self.assertOutcome({})
+
+
+class ReadsTest(PoisonTest):
+    """Not the computation kills the process but what unpacks its input, on the thread that reads ahead."""
+
+    def loop_until_done(self, ranks, quarantined, *more, **environment):
+        """The loop comes to its end, with some failed. @return what it said"""
+        self.operand += map(str, more)
+        process = self.loop(ranks, **environment)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 1, out + err)
+        self.assertOutcome(quarantined)
+        return out, err
+
+
+class Reads(ReadsTest):
+    def make_input(self, data, tasks=1):
+        """Each HDF5 chunk has a filter that fails when told to, by its first element: the number of its first task."""
+        self.operand = ["in.h5:/a", "--allow-filters"]
+        with h5py.File(self.path("in.h5"), "w") as file:
+            file.create_dataset("a", data=data, chunks=(tasks, LENGTH), compression=FILTER)
+
+    def test_crash(self):
+        """Beside other ranks, and what they and it have read ahead."""
+        starts, code, out, err = self.relaunch(2, 6, SHEAF_TEST_READ_CRASH="33")
+        self.assertEqual((starts, code), (4, 1), out + err)
+        self.assertIn("  task 33 is quarantined: it killed its process while its input was read, attempt 2 of 2", out)
+        self.assertIn("task 33  quarantined (crashed while its input was read: signal 11", err)
+        self.assertOutcome({33: READING + signal.SIGSEGV})
+        self.sheaf("resume", "out.h5", "--retry-failed", ranks=2)
+        self.assertOutcome({})
+
+    def test_loop(self):
+        out, err = self.loop_until_done(3, {50: READING + signal.SIGABRT}, SHEAF_TEST_READ_ABORT="50")
+        self.assertEqual(err.count("started again\n"), 3, out + err)
+
+    def test_with_kernel(self):
+        """One task cannot be read, another one of its chunk cannot be computed."""
+        self.loop_until_done(0, {33: READING + signal.SIGSEGV, 35: signal.SIGABRT}, SHEAF_TEST_READ_CRASH="33",
+                             SHEAF_TEST_ABORT="35")
+
+    def test_common_chunk(self):
+        """Tasks that lie in one HDF5 chunk are not tried one by one."""
+        with h5py.File(self.path("in.h5")) as file:
+            data = file["a"][...]
+        self.make_input(data, 2)
+        out, err = self.loop_until_done(2, {t: READING + signal.SIGSEGV for t in (32, 33)}, SHEAF_TEST_READ_CRASH="32")
+        self.assertEqual(err.count("started again\n"), 3, out + err)
+        self.assertIn("    and so is 1 more", out)
+
+    def test_other_nodes(self):
+        """Each rank a node of its own: the last word comes from there, too."""
+        starts, code, out, err = self.relaunch(3, 8, SHEAF_TEST_READ_CRASH="5", SHEAF_NODE_RANKS="1")
+        self.assertEqual(code, 1, out + err)
+        self.assertOutcome({5: READING + signal.SIGSEGV})
+
+    def test_timeout(self):
+        """The rank that reads, and another, end nevertheless; the loop, too."""
+        code, out, err = self.run_once(2, "--task-timeout", 1, SHEAF_TEST_READ_HANG="18")
+        self.assertEqual(code, INTERRUPTED, out + err)
+        self.assertRegex(err, "reading the input of 4 tasks from 16 on took longer than --task-timeout 1")
+        self.loop_until_done(3, {18: READING}, "--task-timeout", 1, SHEAF_TEST_READ_HANG="18")
+
+    def test_stopped_while_it_hangs(self):
+        """Without a limit it is a signal that ends it; nothing is laid on anybody."""
+        process = self.start(*self.words("--grace", 1), ranks=0, environment={"SHEAF_TEST_READ_HANG": "18"})
+        self.wait_for_file(process)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, INTERRUPTED, out + err)
+        self.assertIn("SIGTERM", err)
+        with h5py.File(self.path("out.h5")) as file:
+            chunk = valid_chunks(file)[18 // PER_CHUNK]
+        self.assertEqual((int(chunk["state"]), int(chunk["fate"])), (CHUNK_STARTED, 1))
+        self.run_once(2)
+        self.assertOutcome({})
+
+    def test_killed(self):
+        """SIGKILL leaves no word; what was being read then is known, and comes last."""
+        kill = {"SHEAF_TEST_READ_KILL": "50"}
+        self.run_once(2, **kill)
+        for _ in range(2):
+            _, out, _ = self.run_once(2, **kill)
+            self.assertIn("computed alone, behind all others", out)
+        with h5py.File(self.path("out.h5"), "r") as file:
+            self.assertEqual((file["sheaf/status"][...] == 1).sum(), TASKS - PER_CHUNK)
+        self.run_once(2)
+        self.assertOutcome({})
+
+
+class Members(ReadsTest):
+    """The same of the files of a glob, one of which fails behind what is looked at before the run."""
+
+    def make_input(self, data):
+        self.operand = ["b*.h5:/data", "--allow-filters"]
+        for task, row in enumerate(data):
+            values = np.tile(row, 4 * 4096 // LENGTH)
+            values[3 * 4096] = 1000 + task
+            with h5py.File(self.path(f"b{task:02}.h5"), "w") as file:
+                file.create_dataset("data", data=values, chunks=(4096,), compression=FILTER)
+
+    def test_loop(self):
+        out, err = self.loop_until_done(3, {33: READING + signal.SIGSEGV}, SHEAF_TEST_READ_CRASH="1033")
+        self.assertEqual(err.count("started again\n"), 3, out + err)
+        self.assertIn("b33.h5:/data  quarantined (crashed while its input was read: signal 11", err)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class Results(unittest.TestCase):
         offsets = {"state": 0, "fate": 1, "attempts": 2, "class": 4, "first": 8, "count": 16, "failed": 20, "run": 24,
                    "host": 28, "rank": 32, "worker": 36, "width": 38, "read_start": 40, "compute_start": 48,
                    "write_start": 56, "read_seconds": 64, "compute_seconds": 68, "write_seconds": 72,
-                   "task": 76, "result_checksum": 80, "sequence": 88, "care": 96, "signal": 97, "oom_kills": 100,
+                   "task": 76, "result_checksum": 80, "sequence": 88, "care": 96, "signal": 97, "reading": 98, "oom_kills": 100,
                    "checksum": 120}
         self.assertEqual({name: field[1] for name, field in chunks.dtype.fields.items()}, offsets)
         np.testing.assert_array_equal(chunks["state"], [2] * 6 + [0])

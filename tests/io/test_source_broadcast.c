@@ -158,6 +158,38 @@ chunks_are_counted_in_tasks(void **state)
     assert_int_equal(map.chunk_tasks, 4);
 }
 
+static void
+expect_together(const char *text, const struct sheaf_shape *lead, int64_t task, int64_t first, int64_t end)
+{
+    int64_t tasks = 0;
+
+    assert_true(sheaf_shape_count(lead, &tasks));
+    describe(text, lead);
+    for (int64_t other = 0; other < tasks; other++)
+        assert_int_equal(source_reads_together(&map, task, other), other >= first && other < end);
+}
+
+static void
+tasks_in_the_same_chunks_are_read_together(void **state)
+{
+    const hsize_t extent[3] = {12, 1, ELEMENTS}, five[3] = {5, 1, 2}, across[3] = {12, 6, ELEMENTS},
+                  cells[3] = {1, 4, 2};
+    const struct sheaf_shape columns = {.ndim = 2, .extent = {12, 11}};
+
+    (void)state;
+    put("fives", 3, extent, H5T_IEEE_F64LE, in_chunks(3, five, false));
+    put("unchunked", 3, extent, H5T_IEEE_F64LE, H5P_DEFAULT);
+    put("cells", 3, across, H5T_IEEE_F64LE, in_chunks(3, cells, false));
+    expect_together("broadcast.h5:/fives", &columns, 7 * 11, 5 * 11, 10 * 11);
+    expect_together("broadcast.h5:/fives", &columns, 131, 10 * 11, 132);
+    /* entries 1, 3, ..., 11, of which 5, 7 and 9 lie in one chunk */
+    expect_together("broadcast.h5:/fives[1::2]", &(struct sheaf_shape){.ndim = 2, .extent = {6, 1}}, 3, 2, 5);
+    /* a row has two chunks, of four tasks and of two */
+    expect_together("broadcast.h5:/cells", &(struct sheaf_shape){.ndim = 2, .extent = {12, 6}}, 7, 6, 10);
+    expect_together("broadcast.h5:/cells", &(struct sheaf_shape){.ndim = 2, .extent = {12, 6}}, 10, 10, 12);
+    expect_together("broadcast.h5:/unchunked", &columns, 13, 11, 22);
+}
+
 static int unpacked;
 
 /* The parameters are HDF5's. NOLINTBEGIN(readability-non-const-parameter) */
@@ -274,6 +306,7 @@ main(void)
         cmocka_unit_test(slices_are_stretched_too),
         cmocka_unit_test(entries_of_tasks_in_a_row_are_read_together),
         cmocka_unit_test(chunks_are_counted_in_tasks),
+        cmocka_unit_test(tasks_in_the_same_chunks_are_read_together),
         cmocka_unit_test(what_a_read_has_is_not_read_again),
         cmocka_unit_test(generated_sources_follow),
         cmocka_unit_test(what_cannot_be_stretched_is_refused),
