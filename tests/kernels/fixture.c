@@ -173,6 +173,13 @@ fixture_input(const struct fixture *fixture, int input, int64_t task)
 }
 
 void *
+fixture_task_input(const struct fixture *fixture, int input, int64_t task)
+{
+    assert_false(fixture->shared >> input & 1U);
+    return fixture->inputs[input] + (size_t)task * fixture->input_bytes[input];
+}
+
+void *
 fixture_output(const struct fixture *fixture, int output, int64_t task)
 {
     return fixture->outputs[output] + (size_t)task * fixture->output_bytes[output];
@@ -305,6 +312,25 @@ fixture_check_omitted(struct fixture *fixture)
 }
 
 void
+fixture_check_without(struct fixture *fixture, uint32_t omitted, const struct fixture *all, uint32_t same)
+{
+    enum { KEPT_VALUE = 0x3c };
+    const size_t count = (size_t)fixture->count;
+    const int outputs = fixture->problem.output_count;
+    for (int i = 0; i < outputs; i++)
+        memset(fixture->outputs[i], KEPT_VALUE, count * fixture->output_bytes[i]);
+    fixture->omitted = omitted;
+    fixture_run(fixture, 0, fixture->count);
+    for (int i = 0; i < outputs; i++) {
+        for (size_t byte = 0; (omitted >> i & 1U) && byte < count * fixture->output_bytes[i]; byte++)
+            assert_int_equal(fixture->outputs[i][byte], KEPT_VALUE);
+        if (same >> i & 1U)
+            assert_memory_equal(fixture->outputs[i], all->outputs[i], count * fixture->output_bytes[i]);
+    }
+    fixture->omitted = 0;
+}
+
+void
 fixture_check_shared(const struct sheaf_kernel *kernel, enum sheaf_type type, const struct sheaf_shape *shapes,
                      int shape_count, uint32_t shared)
 {
@@ -365,10 +391,35 @@ fixture_set(enum sheaf_type type, void *array, int64_t index, long double comple
     }
 }
 
+void
+fixture_clear_row(struct fixture *fixture, int64_t task, int64_t row)
+{
+    const struct sheaf_array *a = &fixture->problem.inputs[0];
+    const size_t row_bytes = (size_t)a->shape.extent[1] * sheaf_type_size(a->type);
+    memset((unsigned char *)fixture_task_input(fixture, 0, task) + (size_t)row * row_bytes, 0, row_bytes);
+}
+
+void
+fixture_set_hilbert(struct fixture *fixture)
+{
+    const struct sheaf_array *a = &fixture->problem.inputs[0];
+    const int64_t m = a->shape.extent[0];
+    for (int64_t row = 0; row < m; row++)
+        for (int64_t column = 0; column < m; column++)
+            fixture_set(a->type, fixture_task_input(fixture, 0, 0), row * m + column,
+                        1.0L / (long double)(row + column + 1));
+}
+
+bool
+fixture_is_single(enum sheaf_type type)
+{
+    return type == SHEAF_F32 || type == SHEAF_C64;
+}
+
 long double
 fixture_unit_roundoff(enum sheaf_type type)
 {
-    return type == SHEAF_F32 || type == SHEAF_C64 ? FLT_EPSILON / 2.0L : DBL_EPSILON / 2.0L;
+    return fixture_is_single(type) ? FLT_EPSILON / 2.0L : DBL_EPSILON / 2.0L;
 }
 
 long double

@@ -86,12 +86,31 @@ void fixture_check_shared(const struct sheaf_kernel *kernel, enum sheaf_type typ
 /** Check that whatever subset of its outputs is asked for, those have the same bits as in a run for all. */
 void fixture_check_omitted(struct fixture *fixture);
 
+/**
+ * Run without the outputs in `omitted`, which must stay as they were; those in `same` must have the bits they have in `all`, a
+ * fixture that has run for all.
+ */
+void fixture_check_without(struct fixture *fixture, uint32_t omitted, const struct fixture *all, uint32_t same);
+
 const void *fixture_input(const struct fixture *fixture, int input, int64_t task);
+
+/** A task's own input, which a test may write to: none of the shared ones. */
+void *fixture_task_input(const struct fixture *fixture, int input, int64_t task);
+
 void *fixture_output(const struct fixture *fixture, int output, int64_t task);
 
 /** Element `index` of an array of one of fixture_types. */
 long double complex fixture_get(enum sheaf_type type, const void *array, int64_t index);
 void fixture_set(enum sheaf_type type, void *array, int64_t index, long double complex value);
+
+/** Make row `row` of a task's first input, a matrix, zeros. */
+void fixture_clear_row(struct fixture *fixture, int64_t task, int64_t row);
+
+/** Make the first task's first input, square, the Hilbert matrix, 1 / (row + column + 1). */
+void fixture_set_hilbert(struct fixture *fixture);
+
+/** Whether the type's real part is an f32. */
+bool fixture_is_single(enum sheaf_type type);
 
 /** u: half the distance from 1 to the next number of the type's real part. */
 long double fixture_unit_roundoff(enum sheaf_type type);

@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -8,25 +9,18 @@
 #include <math.h>
 #include <stdlib.h>
 
-static void
-create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, m);
-    fixture_create(fixture, kernel_find("cholesky"), type, &shape, 1, count, 0);
-}
-
 /*
- * Make every task's lower triangle that of a matrix dominated by its diagonal, so positive definite; what stands above the
+ * Every task's lower triangle is that of a matrix dominated by its diagonal, so positive definite; what stands above the
  * diagonal stays random, and the kernel must not look at it, nor at the diagonal's imaginary parts.
  */
 static void
-make_dominated(struct fixture *fixture)
+create_dominated(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+                 int64_t count)
 {
-    enum sheaf_type type = fixture->problem.inputs[0].type;
-    int64_t m = fixture->problem.inputs[0].shape.extent[0];
-    for (int64_t task = 0; task < fixture->count; task++)
+    subject_create_matrix(fixture, subject, type, m, n, count);
+    for (int64_t task = 0; task < count; task++)
         for (int64_t i = 0; i < m; i++)
-            fixture_set(type, fixture->inputs[0] + (size_t)task * fixture->input_bytes[0], i * m + i,
+            fixture_set(type, fixture_task_input(fixture, 0, task), i * m + i,
                         CMPLXL(1.5L * (long double)m + 0.01L * (long double)i, 0.25L));
 }
 
@@ -65,25 +59,14 @@ count_wrong(const struct fixture *fixture, int64_t task)
     return wrong;
 }
 
+static const struct subject subject = {"cholesky", NULL, create_dominated, count_wrong};
+
 static void
 factors_are_within_the_bound(void **state)
 {
-    static const int64_t sizes[] = {1, 2, 3, 7, 64, 65, 130};
+    static const int64_t sizes[][2] = {{1, 1}, {2, 2}, {3, 3}, {7, 7}, {64, 64}, {65, 65}, {130, 130}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], sizes[i], 2);
-            make_dominated(&fixture);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], 0);
-                assert_int_equal(count_wrong(&fixture, task), 0);
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, sizes, sizeof sizes / sizeof sizes[0]);
 }
 
 static void
@@ -92,8 +75,7 @@ the_check_sees_one_wrong_element(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
-        create(&fixture, fixture_types[t], 65, 1);
-        make_dominated(&fixture);
+        create_dominated(&fixture, &subject, fixture_types[t], 65, 65, 1);
         fixture_run(&fixture, 0, 1);
         void *l = fixture_output(&fixture, 0, 0);
         /* The last row's: it occurs in that row of L L^H only, in its own column by far the most. */
@@ -114,7 +96,7 @@ a_known_factor_is_exact(void **state)
     static const double a[] = {1, 0, -7, -7, 0, 2, 5, 0}, l[] = {1, 0, 0, 0, 0, 2, 1, 0};
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_C128, 2, 1);
+    subject_create_matrix(&fixture, &subject, SHEAF_C128, 2, 2, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     for (size_t i = 0; i < sizeof l / sizeof l[0]; i++)
@@ -129,14 +111,10 @@ an_ill_conditioned_matrix_has_a_small_residual(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
-        create(&fixture, fixture_types[t], 5, 1);
-        for (int64_t row = 0; row < 5; row++)
-            for (int64_t column = 0; column < 5; column++)
-                fixture_set(fixture_types[t], fixture.inputs[0], row * 5 + column,
-                            1.0L / (long double)(row + column + 1));
+        subject_create_matrix(&fixture, &subject, fixture_types[t], 5, 5, 1);
+        fixture_set_hilbert(&fixture);
         fixture_run(&fixture, 0, 1);
-        assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
-        assert_int_equal(count_wrong(&fixture, 0), 0);
+        subject_check_tasks(&subject, &fixture);
         fixture_destroy(&fixture);
     }
 }
@@ -148,14 +126,12 @@ failing_tasks_leave_the_others_right(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         enum sheaf_type type = fixture_types[t];
         struct fixture fixture;
-        create(&fixture, type, 7, 6);
-        make_dominated(&fixture);
-        size_t bytes = fixture.input_bytes[0];
-        memset(fixture.inputs[0] + bytes, 0, bytes);
-        fixture_set(type, fixture.inputs[0] + 2 * bytes, 4 * 7 + 4, -1.0L);
-        fixture_set(type, fixture.inputs[0] + 3 * bytes, 6 * 7 + 1, (long double)NAN);
+        create_dominated(&fixture, &subject, type, 7, 7, 6);
+        memset(fixture_task_input(&fixture, 0, 1), 0, fixture.input_bytes[0]);
+        fixture_set(type, fixture_task_input(&fixture, 0, 2), 4 * 7 + 4, -1.0L);
+        fixture_set(type, fixture_task_input(&fixture, 0, 3), 6 * 7 + 1, (long double)NAN);
         /* Above the diagonal anything may stand. */
-        fixture_set(type, fixture.inputs[0] + 4 * bytes, 1 * 7 + 6, (long double)NAN);
+        fixture_set(type, fixture_task_input(&fixture, 0, 4), 1 * 7 + 6, (long double)NAN);
         fixture_run(&fixture, 0, 6);
         static const uint8_t status[] = {SHEAF_TASK_DONE,
                                          SHEAF_TASK_NOT_POSITIVE_DEFINITE,
@@ -173,41 +149,29 @@ failing_tasks_leave_the_others_right(void **state)
     }
 }
 
-/*
- * Small matrices are computed several at a time: at every size and count each task gets its own result, whatever stands in its
- * neighbours.
- */
+static void
+spoil(struct fixture *fixture, int64_t task)
+{
+    const enum sheaf_type type = fixture->problem.inputs[0].type;
+    const int64_t m = fixture->problem.inputs[0].shape.extent[0];
+    void *a = fixture_task_input(fixture, 0, task);
+    if (task % SUBJECT_PERIOD == 2)
+        fixture_set(type, a, m / 2 * m + m / 2, -1.0L);
+    if (task % SUBJECT_PERIOD == 5)
+        fixture_set(type, a, m * m - 1, (long double)NAN);
+    /* Above the diagonal: done all the same. */
+    if (task % SUBJECT_PERIOD == 6 && m > 1)
+        fixture_set(type, a, m - 1, (long double)INFINITY);
+}
+
 static void
 small_matrices_do_not_disturb_each_other(void **state)
 {
-    enum { COUNT = 40, GREATEST = 34 };
+    static subject_endings endings = {SHEAF_TASK_DONE, SHEAF_TASK_DONE, SHEAF_TASK_NOT_POSITIVE_DEFINITE,
+                                      SHEAF_TASK_DONE, SHEAF_TASK_DONE, SHEAF_TASK_NOT_FINITE,
+                                      SHEAF_TASK_DONE};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int64_t m = 1; m <= GREATEST; m++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], m, COUNT);
-            make_dominated(&fixture);
-            for (int64_t task = 0; task < COUNT; task++) {
-                unsigned char *a = fixture.inputs[0] + (size_t)task * fixture.input_bytes[0];
-                if (task % 7 == 2)
-                    fixture_set(fixture_types[t], a, m / 2 * m + m / 2, -1.0L);
-                if (task % 7 == 5)
-                    fixture_set(fixture_types[t], a, m * m - 1, (long double)NAN);
-                if (task % 7 == 6 && m > 1)
-                    fixture_set(fixture_types[t], a, m - 1, (long double)INFINITY);
-            }
-            fixture_check_counts(&fixture);
-            for (int64_t task = 0; task < COUNT; task++) {
-                const bool indefinite = task % 7 == 2, bad = task % 7 == 5;
-                assert_int_equal(fixture.status[task], indefinite ? SHEAF_TASK_NOT_POSITIVE_DEFINITE
-                                                       : bad      ? SHEAF_TASK_NOT_FINITE
-                                                                  : SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], indefinite ? m / 2 + 1 : 0);
-                assert_true(indefinite || bad || count_wrong(&fixture, task) == 0);
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_neighbours(&subject, spoil, endings);
 }
 
 /* Of a complex number that is finite the sum of the parts' magnitudes may not be. */
@@ -216,17 +180,13 @@ numbers_near_the_end_of_the_range_are_finite(void **state)
 {
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        bool single = fixture_unit_roundoff(fixture_types[t]) > 1e-10L;
-        long double large = single ? FLT_MAX : DBL_MAX;
+        long double large = fixture_is_single(fixture_types[t]) ? FLT_MAX : DBL_MAX;
         struct fixture fixture;
-        create(&fixture, fixture_types[t], 1, 3);
+        subject_create_matrix(&fixture, &subject, fixture_types[t], 1, 1, 3);
         for (int64_t task = 0; task < 3; task++)
             fixture_set(fixture_types[t], fixture.inputs[0], task, CMPLXL(large, large));
         fixture_run(&fixture, 0, 3);
-        for (int64_t task = 0; task < 3; task++) {
-            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            assert_int_equal(count_wrong(&fixture, task), 0);
-        }
+        subject_check_tasks(&subject, &fixture);
         fixture_destroy(&fixture);
     }
 }
@@ -234,48 +194,27 @@ numbers_near_the_end_of_the_range_are_finite(void **state)
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
+    static const int64_t size[][2] = {{67, 67}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        struct sheaf_shape shape = fixture_matrix(3, 3);
-        create(&fixture, fixture_types[t], 67, 5);
-        make_dominated(&fixture);
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-        fixture_check_shared(kernel_find("cholesky"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&subject, size, 1);
+    subject_check_shared(&subject, 3, 3);
 }
 
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 9.0) < 1e-9);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C64, 3, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 36.0) < 1e-9);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_F64, 3, 3, 9.0);
+    subject_check_flops(&subject, SHEAF_C64, 3, 3, 36.0);
 }
 
 /* signature_match refuses both; a caller that asks all the same must not reach LAPACK. */
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 1);
-    fixture.problem.inputs[0].shape.extent[0] = (int64_t)INT_MAX + 1;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture.problem.inputs[0].shape.extent[0] = 3;
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_refused(&subject, SHEAF_F64, (int64_t)INT_MAX + 1, 3);
+    subject_check_refused(&subject, SHEAF_I32, 3, 3);
 }
 
 int

@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -6,13 +7,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
-
-static void
-create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create(fixture, kernel_find("lu"), type, &shape, 1, count, 0);
-}
 
 /* Whether P (m,m) holds a single 1 in each row and column, and 0 else. */
 static bool
@@ -51,11 +45,11 @@ are_triangles(enum sheaf_type type, const reference_number *l, const reference_n
 }
 
 /*
- * Whether A = P L U: |P^T A - L U| <= gamma_k |L| |U| elementwise (Higham, Accuracy and Stability of Numerical Algorithms,
+ * 0 where A = P L U: |P^T A - L U| <= gamma_k |L| |U| elementwise (Higham, Accuracy and Stability of Numerical Algorithms,
  * 2nd ed., theorem 9.3); two more roundings are for multiplying by reciprocals of pivots.
  */
-static bool
-is_lu(const struct fixture *fixture, int64_t task)
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
 {
     enum sheaf_type type = fixture->problem.inputs[0].type;
     int64_t m = fixture->problem.inputs[0].shape.extent[0], n = fixture->problem.inputs[0].shape.extent[1];
@@ -79,30 +73,16 @@ is_lu(const struct fixture *fixture, int64_t task)
     free(l);
     free(p);
     free(a);
-    return right;
+    return !right;
 }
 
-static const int64_t sizes[][2] = {{1, 1},  {1, 5},  {5, 1},  {2, 2},    {7, 3},    {3, 7},    {65, 65},
-                                   {65, 7}, {7, 65}, {33, 1}, {130, 65}, {65, 130}, {130, 130}};
-enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
+static const struct subject subject = {"lu", NULL, subject_create_matrix, count_wrong};
 
 static void
 factors_are_within_the_bound(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 0; i < SIZE_COUNT; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], 0);
-                assert_true(is_lu(&fixture, task));
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, subject_sizes, SUBJECT_SIZE_COUNT);
 }
 
 /* A zero column, a repeated row, all zeros, and nearly singular: all are done, and right. */
@@ -114,7 +94,7 @@ singular_matrices_are_no_failure(void **state)
         enum sheaf_type type = fixture_types[t];
         static const long double singular_values[5] = {1.0L, 1e-3L, 1e-9L, 1e-18L, 0.0L};
         struct fixture fixture;
-        create(&fixture, type, 5, 5, 4);
+        subject_create_matrix(&fixture, &subject, type, 5, 5, 4);
         unsigned char *a = fixture.inputs[0];
         size_t bytes = fixture.input_bytes[0];
         for (int64_t i = 0; i < 5; i++)
@@ -125,11 +105,7 @@ singular_matrices_are_no_failure(void **state)
         reference_from_svd(5, 5, sheaf_type_is_complex(type), singular_values, nearly, NULL);
         reference_store(type, a + 3 * bytes, nearly, 25);
         fixture_run(&fixture, 0, 4);
-        for (int64_t task = 0; task < 4; task++) {
-            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            assert_int_equal(fixture.info[task], 0);
-            assert_true(is_lu(&fixture, task));
-        }
+        subject_check_tasks(&subject, &fixture);
         assert_true(fixture_get(type, fixture_output(&fixture, 2, 0), 2 * 5 + 2) == 0.0L);
         fixture_destroy(&fixture);
     }
@@ -139,19 +115,9 @@ static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int output = 0; output < 3; output++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], 37, 7, 1);
-            fixture_run(&fixture, 0, 1);
-            enum sheaf_type type = fixture.problem.outputs[output].type;
-            void *array = fixture_output(&fixture, output, 0);
-            int64_t index = output == 1 ? 36 * 7 : 0;
-            fixture_set(type, array, index, 0.5L * fixture_get(type, array, index) + 0.01L);
-            assert_false(is_lu(&fixture, 0));
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_wrong_element(&subject, 37, 7, 0, 0, 0.5L, 0.01L);
+    subject_check_wrong_element(&subject, 37, 7, 1, 36 * 7, 0.5L, 0.01L);
+    subject_check_wrong_element(&subject, 37, 7, 2, 0, 0.5L, 0.01L);
 }
 
 /* scipy.linalg.lu([[0, 2], [0, 4], [1, 3]]): P has the rows' order, not its inverse. */
@@ -162,7 +128,7 @@ a_known_result_is_exact(void **state)
     static const double l[] = {1, 0, 0, 1, 0, 0.5}, u[] = {1, 3, 0, 4};
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 2, 1);
+    subject_create_matrix(&fixture, &subject, SHEAF_F64, 3, 2, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     const double *const expected[] = {p, l, u};
@@ -172,7 +138,7 @@ a_known_result_is_exact(void **state)
     fixture_destroy(&fixture);
     /* A cycle of three rows, where P and its inverse differ. */
     static const double cycle[] = {0, 2, 0, 0, 0, 4, 1, 0, 0}, p3[] = {0, 1, 0, 0, 0, 1, 1, 0, 0};
-    create(&fixture, SHEAF_F64, 3, 3, 1);
+    subject_create_matrix(&fixture, &subject, SHEAF_F64, 3, 3, 1);
     memcpy(fixture.inputs[0], cycle, sizeof cycle);
     fixture_run(&fixture, 0, 1);
     assert_memory_equal(fixture.outputs[0], p3, sizeof p3);
@@ -186,7 +152,7 @@ types_follow_scipy(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
-        create(&fixture, fixture_types[t], 3, 2, 1);
+        subject_create_matrix(&fixture, &subject, fixture_types[t], 3, 2, 1);
         assert_int_equal(fixture.problem.outputs[0].type, real[t]);
         assert_int_equal(fixture.problem.outputs[1].type, fixture_types[t]);
         assert_int_equal(fixture.problem.outputs[2].type, fixture_types[t]);
@@ -198,80 +164,41 @@ static void
 outputs_not_asked_for_change_nothing(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 40, 37, 2);
-        fixture_check_omitted(&fixture);
-        fixture_destroy(&fixture);
-    }
+    subject_check_omitted(&subject, 40, 37);
 }
 
 static void
 a_number_that_is_not_finite_fails_its_task_only(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 7, 5, 3);
-        fixture_set(fixture_types[t], fixture.inputs[0] + fixture.input_bytes[0], 34, -(long double)INFINITY);
-        fixture_run(&fixture, 0, 3);
-        assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
-        assert_int_equal(fixture.status[1], SHEAF_TASK_NOT_FINITE);
-        assert_int_equal(fixture.status[2], SHEAF_TASK_DONE);
-        assert_true(is_lu(&fixture, 0));
-        assert_true(is_lu(&fixture, 2));
-        fixture_destroy(&fixture);
-    }
+    subject_check_not_finite(&subject, 7, 5, 34);
 }
 
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
+    static const int64_t size[][2] = {{67, 40}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 67, 40, 5);
-        const struct sheaf_shape shape = fixture.problem.inputs[0].shape;
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-        fixture_check_shared(kernel_find("lu"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&subject, size, 1);
+    subject_check_shared(&subject, 67, 40);
 }
 
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F64, 5, 3, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 36.0) < 1e-9);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C128, 3, 5, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 144.0) < 1e-9);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_F64, 5, 3, 36.0);
+    subject_check_flops(&subject, SHEAF_C128, 3, 5, 144.0);
 }
 
 /* signature_match refuses all; a caller that asks all the same must not reach LAPACK. */
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, SHEAF_C128, 3, 2, 1);
-    struct sheaf_shape *shape = &fixture.problem.inputs[0].shape;
-    *shape = fixture_matrix(INT_MAX, INT_MAX);
-    assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    *shape = fixture_matrix(1, (int64_t)INT_MAX + 1);
-    assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
-    *shape = fixture_matrix(3, 2);
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_fits(&subject, SHEAF_C128, INT_MAX, INT_MAX, false);
+    subject_check_fits(&subject, SHEAF_C128, 1, (int64_t)INT_MAX + 1, false);
+    subject_check_refused(&subject, SHEAF_I32, 3, 3);
 }
 
 int

@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -8,13 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static void
-create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create(fixture, kernel_find("qr"), type, &shape, 1, count, 0);
-}
-
 /* What LAPACK's own tests of geqrf and orgqr accept (TESTING/LIN/dqrt01.f, thresh in dtest.in): 30 epsilon max(m, n). */
 static long double
 threshold(enum sheaf_type type, int64_t m, int64_t n)
@@ -22,9 +16,9 @@ threshold(enum sheaf_type type, int64_t m, int64_t n)
     return 30.0L * 2.0L * fixture_unit_roundoff(type) * (long double)(m > n ? m : n);
 }
 
-/* Whether |A - Q R| and |Q^H Q - I| are below the threshold, and R is upper triangular with a real diagonal. */
-static bool
-is_qr(const struct fixture *fixture, int64_t task)
+/* 0 where |A - Q R| and |Q^H Q - I| are below the threshold, and R is upper triangular with a real diagonal. */
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
 {
     enum sheaf_type type = fixture->problem.inputs[0].type;
     int64_t m = fixture->problem.inputs[0].shape.extent[0], n = fixture->problem.inputs[0].shape.extent[1];
@@ -50,30 +44,16 @@ is_qr(const struct fixture *fixture, int64_t task)
     free(r);
     free(q);
     free(a);
-    return right;
+    return !right;
 }
 
-static const int64_t sizes[][2] = {{1, 1},  {1, 5},  {5, 1},  {2, 2},    {7, 3},    {3, 7},    {65, 65},
-                                   {65, 7}, {7, 65}, {33, 1}, {130, 65}, {65, 130}, {130, 130}};
-enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
+static const struct subject subject = {"qr", NULL, subject_create_matrix, count_wrong};
 
 static void
 factors_are_within_the_threshold(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 0; i < SIZE_COUNT; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], 0);
-                assert_true(is_qr(&fixture, task));
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, subject_sizes, SUBJECT_SIZE_COUNT);
 }
 
 static void
@@ -85,17 +65,14 @@ deficient_and_ill_conditioned_matrices_are_factored(void **state)
         static const long double singular_values[3][5] = {
             {1.0L, 0.5L, 0.0L, 0.0L, 0.0L}, {1.0L, 1e-3L, 1e-6L, 1e-9L, 1e-12L}, {0.0L}};
         struct fixture fixture;
-        create(&fixture, type, 9, 5, 3);
+        subject_create_matrix(&fixture, &subject, type, 9, 5, 3);
         for (int64_t task = 0; task < 3; task++) {
             reference_number a[45];
             reference_from_svd(9, 5, sheaf_type_is_complex(type), singular_values[task], a, NULL);
             reference_store(type, fixture.inputs[0] + (size_t)task * fixture.input_bytes[0], a, 45);
         }
         fixture_run(&fixture, 0, 3);
-        for (int64_t task = 0; task < 3; task++) {
-            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            assert_true(is_qr(&fixture, task));
-        }
+        subject_check_tasks(&subject, &fixture);
         fixture_destroy(&fixture);
     }
 }
@@ -104,17 +81,8 @@ static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int output = 0; output < 2; output++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], 37, 7, 1);
-            fixture_run(&fixture, 0, 1);
-            void *array = fixture_output(&fixture, output, 0);
-            fixture_set(fixture_types[t], array, 3, fixture_get(fixture_types[t], array, 3) + 0.1L);
-            assert_false(is_qr(&fixture, 0));
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_wrong_element(&subject, 37, 7, 0, 3, 1.0L, 0.1L);
+    subject_check_wrong_element(&subject, 37, 7, 1, 3, 1.0L, 0.1L);
 }
 
 /* The column (3, 4): LAPACK's reflector gives R = -5, Q = -(3, 4) / 5, as numpy.linalg.qr does. */
@@ -124,7 +92,7 @@ signs_are_those_of_lapack(void **state)
     static const double a[] = {3, 4};
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_F64, 2, 1, 1);
+    subject_create_matrix(&fixture, &subject, SHEAF_F64, 2, 1, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     const double *q = fixture_output(&fixture, 0, 0), *r = fixture_output(&fixture, 1, 0);
@@ -137,79 +105,41 @@ static void
 outputs_not_asked_for_change_nothing(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 40, 37, 2);
-        fixture_check_omitted(&fixture);
-        fixture_destroy(&fixture);
-    }
+    subject_check_omitted(&subject, 40, 37);
 }
 
 static void
 a_number_that_is_not_finite_fails_its_task_only(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 7, 5, 3);
-        fixture_set(fixture_types[t], fixture.inputs[0] + fixture.input_bytes[0], 34, (long double)NAN);
-        fixture_run(&fixture, 0, 3);
-        assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
-        assert_int_equal(fixture.status[1], SHEAF_TASK_NOT_FINITE);
-        assert_int_equal(fixture.status[2], SHEAF_TASK_DONE);
-        assert_true(is_qr(&fixture, 0));
-        assert_true(is_qr(&fixture, 2));
-        fixture_destroy(&fixture);
-    }
+    subject_check_not_finite(&subject, 7, 5, 34);
 }
 
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
+    static const int64_t size[][2] = {{67, 40}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 67, 40, 5);
-        const struct sheaf_shape shape = fixture.problem.inputs[0].shape;
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-        fixture_check_shared(kernel_find("qr"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&subject, size, 1);
+    subject_check_shared(&subject, 67, 40);
 }
 
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F64, 5, 3, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - (4.0 * 45.0 - 36.0)) < 1e-9);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C64, 3, 5, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 4.0 * (18.0 * 4.0 + 18.0 * 2.0)) < 1e-9);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_F64, 5, 3, 4.0 * 45.0 - 36.0);
+    subject_check_flops(&subject, SHEAF_C64, 3, 5, 4.0 * (18.0 * 4.0 + 18.0 * 2.0));
 }
 
 /* signature_match refuses all; a caller that asks all the same must not reach LAPACK. */
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 2, 1);
-    for (int64_t n = INT64_C(2147483647); n <= INT64_C(2147483648); n++) {
-        fixture.problem.inputs[0].shape.extent[1] = n;
-        assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
-        assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    }
-    fixture.problem.inputs[0].shape.extent[1] = 2;
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_fits(&subject, SHEAF_F64, 3, INT_MAX, false);
+    subject_check_fits(&subject, SHEAF_F64, 3, (int64_t)INT_MAX + 1, false);
+    subject_check_refused(&subject, SHEAF_I32, 3, 3);
 }
 
 static void

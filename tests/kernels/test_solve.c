@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -13,6 +14,22 @@ create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int6
 {
     const struct sheaf_shape shapes[] = {fixture_matrix(m, m), n ? fixture_matrix(m, n) : fixture_vector(m)};
     fixture_create(fixture, kernel_find(n ? "solve" : "solve1"), type, shapes, 2, count, shared);
+}
+
+static void
+create_own(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+           int64_t count)
+{
+    (void)subject;
+    create(fixture, type, m, n, count, 0);
+}
+
+/* By m in turn one right-hand side by solve1, one, m, and those that make 35 with m. */
+static void
+create_small(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+             int64_t count)
+{
+    create_own(fixture, subject, type, m, m % 4 == 0 ? 0 : m % 4 == 1 ? 1 : m % 4 == 2 ? n : 35 - m, count);
 }
 
 /* The 2-norm of column j of an (rows,columns). */
@@ -53,6 +70,8 @@ count_wrong(const struct fixture *fixture, int64_t task)
     return wrong;
 }
 
+static const struct subject subject = {"solve", NULL, create_own, count_wrong};
+
 /* (m, n) for solve, (m, 0) for solve1. */
 static const int64_t sizes[][2] = {{1, 0}, {2, 0}, {7, 0}, {65, 0}, {130, 0}, {1, 1},   {1, 7},
                                    {2, 1}, {2, 3}, {7, 7}, {7, 65}, {65, 1},  {65, 40}, {130, 3}};
@@ -61,19 +80,7 @@ static void
 residuals_are_within_the_bound(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2, 0);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], 0);
-                assert_int_equal(count_wrong(&fixture, task), 0);
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, sizes, sizeof sizes / sizeof sizes[0]);
 }
 
 /* The Hilbert matrix, condition 1e13 for 10 rows, beyond f32: the residual is small all the same. */
@@ -85,13 +92,9 @@ an_ill_conditioned_matrix_has_a_small_residual(void **state)
         for (int64_t n = 0; n < 4; n += 3) {
             struct fixture fixture;
             create(&fixture, fixture_types[t], 10, n, 1, 0);
-            for (int64_t row = 0; row < 10; row++)
-                for (int64_t column = 0; column < 10; column++)
-                    fixture_set(fixture_types[t], fixture.inputs[0], row * 10 + column,
-                                1.0L / (long double)(row + column + 1));
+            fixture_set_hilbert(&fixture);
             fixture_run(&fixture, 0, 1);
-            assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
-            assert_int_equal(count_wrong(&fixture, 0), 0);
+            subject_check_tasks(&subject, &fixture);
             fixture_destroy(&fixture);
         }
     }
@@ -101,17 +104,8 @@ static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int64_t n = 0; n < 4; n += 3) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], 37, n, 1, 0);
-            fixture_run(&fixture, 0, 1);
-            void *x = fixture_output(&fixture, 0, 0);
-            fixture_set(fixture_types[t], x, 5, fixture_get(fixture_types[t], x, 5) + 2.0L);
-            assert_int_equal(count_wrong(&fixture, 0), 1);
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_wrong_element(&subject, 37, 0, 0, 5, 1.0L, 2.0L);
+    subject_check_wrong_element(&subject, 37, 3, 0, 5, 1.0L, 2.0L);
 }
 
 /*
@@ -149,12 +143,11 @@ failing_tasks_leave_the_others_right(void **state)
             enum sheaf_type type = fixture_types[t];
             struct fixture fixture;
             create(&fixture, type, 2, n, 6, 0);
-            unsigned char *a = fixture.inputs[0], *b = fixture.inputs[1];
-            memset(a + fixture.input_bytes[0], 0, fixture.input_bytes[0]);
+            memset(fixture_task_input(&fixture, 0, 1), 0, fixture.input_bytes[0]);
             for (int i = 0; i < 4; i++)
-                fixture_set(type, a + 2 * fixture.input_bytes[0], i, twice_the_row[i]);
-            fixture_set(type, a + 3 * fixture.input_bytes[0], 3, -(long double)INFINITY);
-            fixture_set(type, b + 4 * fixture.input_bytes[1], 1, (long double)NAN);
+                fixture_set(type, fixture_task_input(&fixture, 0, 2), i, twice_the_row[i]);
+            fixture_set(type, fixture_task_input(&fixture, 0, 3), 3, -(long double)INFINITY);
+            fixture_set(type, fixture_task_input(&fixture, 1, 4), 1, (long double)NAN);
             fixture_run(&fixture, 0, 6);
             static const uint8_t status[] = {SHEAF_TASK_DONE,       SHEAF_TASK_SINGULAR,   SHEAF_TASK_SINGULAR,
                                              SHEAF_TASK_NOT_FINITE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_DONE};
@@ -171,55 +164,27 @@ failing_tasks_leave_the_others_right(void **state)
 
 /* Tasks 2, 9, ... singular: a row of A, which is a column to LAPACK, is 0. 4, 11, ...: A not finite; 5, 12, ...: B. */
 static void
-spoil(struct fixture *fixture)
+spoil(struct fixture *fixture, int64_t task)
 {
     enum sheaf_type type = fixture->problem.inputs[0].type;
     const int64_t m = fixture->problem.inputs[0].shape.extent[0];
-    const size_t row_bytes = (size_t)m * sheaf_type_size(type);
-    for (int64_t task = 0; task < fixture->count; task++) {
-        unsigned char *a = fixture->inputs[0] + (size_t)task * fixture->input_bytes[0];
-        if (task % 7 == 2)
-            memset(a + (size_t)(m / 2) * row_bytes, 0, row_bytes);
-        if (task % 7 == 4)
-            fixture_set(type, a, m * m - 1, -(long double)INFINITY);
-        if (task % 7 == 5)
-            fixture_set(type, fixture->inputs[1] + (size_t)task * fixture->input_bytes[1], m - 1, (long double)NAN);
-    }
+    if (task % SUBJECT_PERIOD == 2)
+        fixture_clear_row(fixture, task, m / 2);
+    if (task % SUBJECT_PERIOD == 4)
+        fixture_set(type, fixture_task_input(fixture, 0, task), m * m - 1, -(long double)INFINITY);
+    if (task % SUBJECT_PERIOD == 5)
+        fixture_set(type, fixture_task_input(fixture, 1, task), m - 1, (long double)NAN);
 }
 
-static void
-check_spoilt(const struct fixture *fixture)
-{
-    static const uint8_t status[] = {SHEAF_TASK_DONE,       SHEAF_TASK_DONE,       SHEAF_TASK_SINGULAR, SHEAF_TASK_DONE,
-                                     SHEAF_TASK_NOT_FINITE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_DONE};
-    const int64_t m = fixture->problem.inputs[0].shape.extent[0];
-    for (int64_t task = 0; task < fixture->count; task++) {
-        assert_int_equal(fixture->status[task], status[task % 7]);
-        assert_int_equal(fixture->info[task], task % 7 == 2 ? m / 2 + 1 : 0);
-        assert_true(status[task % 7] != SHEAF_TASK_DONE || count_wrong(fixture, task) == 0);
-    }
-}
-
-/*
- * Small matrices are computed several at a time: at every size and count each task gets its own result, whatever stands in its
- * neighbours.
- */
 static void
 small_matrices_do_not_disturb_each_other(void **state)
 {
-    enum { COUNT = 40, GREATEST = 34 };
+    static const struct subject small = {"solve", NULL, create_small, count_wrong};
+    static subject_endings endings = {SHEAF_TASK_DONE, SHEAF_TASK_DONE,       SHEAF_TASK_SINGULAR,
+                                      SHEAF_TASK_DONE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_NOT_FINITE,
+                                      SHEAF_TASK_DONE};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int64_t m = 1; m <= GREATEST; m++) {
-            struct fixture fixture;
-            const int64_t n = m % 4 == 0 ? 0 : m % 4 == 1 ? 1 : m % 4 == 2 ? m : 35 - m;
-            create(&fixture, fixture_types[t], m, n, COUNT, 0);
-            spoil(&fixture);
-            fixture_check_counts(&fixture);
-            check_spoilt(&fixture);
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_neighbours(&small, spoil, endings);
 }
 
 /* A shared by all of many tasks is factored once; what stands in B of one task is its own matter. */
@@ -271,54 +236,29 @@ a_shared_singular_matrix_fails_every_task(void **state)
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
+    static const int64_t batches[][2] = {{67, 0}, {67, 65}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int64_t n = 0; n < 80; n += 65) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], 67, n, 5, 0);
-            const struct sheaf_shape shapes[] = {fixture.problem.inputs[0].shape, fixture.problem.inputs[1].shape};
-            const struct sheaf_kernel *kernel = fixture.kernel;
-            fixture_check_splits(&fixture);
-            fixture_destroy(&fixture);
-            for (uint32_t shared = 1; shared < 4; shared++)
-                fixture_check_shared(kernel, fixture_types[t], shapes, 2, shared);
-        }
-    }
+    subject_check_splits(&subject, batches, 2);
+    subject_check_shared(&subject, 67, 0);
+    subject_check_shared(&subject, 67, 65);
 }
 
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 5, 1, 0);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - (18.0 + 90.0)) < 1e-9);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C64, 3, 0, 1, 0);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 4.0 * (18.0 + 18.0)) < 1e-9);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_F64, 3, 5, 18.0 + 90.0);
+    subject_check_flops(&subject, SHEAF_C64, 3, 0, 4.0 * (18.0 + 18.0));
 }
 
 /* signature_match refuses all; a caller that asks all the same must not reach LAPACK. */
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 2, 1, 0);
-    for (int64_t m = INT64_C(2147483647); m <= INT64_C(2147483648); m++) {
-        fixture.problem.inputs[0].shape.extent[0] = m;
-        assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
-        assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    }
-    fixture.problem.inputs[0].shape.extent[0] = 3;
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_fits(&subject, SHEAF_F64, INT_MAX, 3, false);
+    subject_check_fits(&subject, SHEAF_F64, (int64_t)INT_MAX + 1, 3, false);
+    subject_check_refused(&subject, SHEAF_I32, 3, 3);
 }
 
 int
