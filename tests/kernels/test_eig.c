@@ -1,4 +1,5 @@
 #include "spectrum.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -7,13 +8,6 @@
 #include <stdlib.h>
 
 enum { W = 0, V = 1 };
-
-static void
-create(struct fixture *fixture, const char *kernel, enum sheaf_type type, int64_t m, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, m);
-    fixture_create(fixture, kernel_find(kernel), type, &shape, 1, count, 0);
-}
 
 static enum sheaf_type
 complex_type(const struct fixture *fixture)
@@ -72,11 +66,11 @@ pairs_are_conjugate(const reference_number *w, const reference_number *v, int64_
 }
 
 /*
- * A V = V diag(w), each column within the bound, and the sum of w is the trace: every computed eigenvalue is one of A + E,
+ * 0 where A V = V diag(w), each column within the bound, and the sum of w is the trace: every computed eigenvalue is one of A + E,
  * ||E||_F within the bound of ||A||_F, and |trace(E)| <= sqrt(m) ||E||_F.
  */
-static bool
-is_decomposition(const struct fixture *fixture, int64_t task)
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
 {
     enum sheaf_type type = fixture->problem.inputs[0].type;
     int64_t m = fixture->problem.inputs[0].shape.extent[0];
@@ -100,49 +94,29 @@ is_decomposition(const struct fixture *fixture, int64_t task)
     free(w);
     free(product);
     free(columns);
-    return right;
+    return !right;
 }
 
+static const struct subject eig = {"eig", NULL, subject_create_matrix, count_wrong};
+static const struct subject eigvals = {"eigvals", NULL, subject_create_matrix, NULL};
+
 /* Beyond 75 LAPACK's QR algorithm takes many shifts at a time. */
-static const int64_t sizes[] = {1, 2, 3, 7, 32, 33, 65, 130};
+static const int64_t sizes[][2] = {{1, 1}, {2, 2}, {3, 3}, {7, 7}, {32, 32}, {33, 33}, {65, 65}, {130, 130}};
 enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
 
 static void
 decompositions_are_within_the_bound(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 0; i < SIZE_COUNT; i++) {
-            struct fixture fixture;
-            create(&fixture, "eig", fixture_types[t], sizes[i], 2);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], 0);
-                assert_true(is_decomposition(&fixture, task));
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&eig, sizes, SIZE_COUNT);
 }
 
 static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int output = W; output <= V; output++) {
-            struct fixture fixture;
-            create(&fixture, "eig", fixture_types[t], 65, 1);
-            fixture_run(&fixture, 0, 1);
-            assert_true(is_decomposition(&fixture, 0));
-            enum sheaf_type type = fixture.problem.outputs[output].type;
-            void *array = fixture_output(&fixture, output, 0);
-            fixture_set(type, array, 7, fixture_get(type, array, 7) + 0.1L);
-            assert_false(is_decomposition(&fixture, 0));
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_wrong_element(&eig, 65, 65, W, 7, 1.0L, 0.1L);
+    subject_check_wrong_element(&eig, 65, 65, V, 7, 1.0L, 0.1L);
 }
 
 /* The cyclic shift: w are the roots of unity, and column j of v is (1, w, w^2) / sqrt(3): rows and columns would show. */
@@ -154,7 +128,7 @@ known_vectors_are_found(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
         long double complex sum = 0.0L;
-        create(&fixture, "eig", fixture_types[t], 3, 1);
+        subject_create_matrix(&fixture, &eig, fixture_types[t], 3, 3, 1);
         for (int i = 0; i < 9; i++)
             fixture_set(fixture_types[t], fixture.inputs[0], i, shift[i]);
         fixture_run(&fixture, 0, 1);
@@ -180,15 +154,15 @@ triangular_and_defective_matrices_are_decomposed(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
         enum sheaf_type type = fixture_types[t];
-        create(&fixture, "eig", type, 4, 3);
+        subject_create_matrix(&fixture, &eig, type, 4, 4, 3);
         for (int64_t task = 0; task < 3; task++) {
-            unsigned char *a = fixture.inputs[0] + (size_t)task * fixture.input_bytes[0];
+            void *a = fixture_task_input(&fixture, 0, task);
             for (int64_t i = 0; i < 4; i++)
                 for (int64_t j = 0; j <= i; j++)
                     fixture_set(type, a, i * 4 + j, i > j ? 0.0L : task == 2 ? 1.0L : 0.5L + (long double)i);
         }
         for (int64_t i = 0; i < 16; i++)
-            fixture_set(type, fixture.inputs[0] + fixture.input_bytes[0], i, 0.0L);
+            fixture_set(type, fixture_task_input(&fixture, 0, 1), i, 0.0L);
         fixture_run(&fixture, 0, 3);
         for (int64_t task = 0; task < 3; task++)
             assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
@@ -197,76 +171,35 @@ triangular_and_defective_matrices_are_decomposed(void **state)
             assert_true(value(&fixture, 1, i) == 0.0L);
             assert_true(value(&fixture, 2, i) == 1.0L);
         }
-        assert_true(is_decomposition(&fixture, 0));
-        assert_true(is_decomposition(&fixture, 1));
+        assert_int_equal(count_wrong(&fixture, 0), 0);
+        assert_int_equal(count_wrong(&fixture, 1), 0);
         fixture_destroy(&fixture);
     }
 }
 
-/* Numbers near the ends of the type's range. */
+/* Zero, and numbers near the ends of the type's range. */
 static void
 extreme_sizes_are_decomposed(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        enum sheaf_type type = fixture_types[t];
-        bool single = fixture_unit_roundoff(type) > 1e-10L;
-        long double factors[] = {single ? 1e-34L : 1e-300L, single ? 1e36L : 1e306L};
-        struct fixture fixture;
-        create(&fixture, "eig", type, 9, 2);
-        for (int64_t task = 0; task < 2; task++)
-            for (int64_t i = 0; i < 81; i++) {
-                void *a = fixture.inputs[0] + (size_t)task * fixture.input_bytes[0];
-                fixture_set(type, a, i, fixture_get(type, a, i) * factors[task]);
-            }
-        fixture_run(&fixture, 0, 2);
-        for (int64_t task = 0; task < 2; task++) {
-            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            assert_true(is_decomposition(&fixture, task));
-        }
-        fixture_destroy(&fixture);
-    }
+    subject_check_extremes(&eig, 9, 9);
 }
 
 static void
 a_number_that_is_not_finite_fails_its_task_only(void **state)
 {
-    static const char *const kernels[] = {"eig", "eigvals"};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int k = 0; k < 2; k++) {
-            enum sheaf_type type = fixture_types[t];
-            struct fixture fixture;
-            create(&fixture, kernels[k], type, 7, 3);
-            fixture_set(type, fixture.inputs[0], 48, (long double)NAN);
-            fixture_set(type, fixture.inputs[0] + 2 * fixture.input_bytes[0], 7, -(long double)INFINITY);
-            fixture_run(&fixture, 0, 3);
-            assert_int_equal(fixture.status[0], SHEAF_TASK_NOT_FINITE);
-            assert_int_equal(fixture.status[1], SHEAF_TASK_DONE);
-            assert_int_equal(fixture.status[2], SHEAF_TASK_NOT_FINITE);
-            if (k == 0)
-                assert_true(is_decomposition(&fixture, 1));
-            fixture_check_splits(&fixture);
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_not_finite(&eig, 7, 7, 7);
+    subject_check_not_finite(&eigvals, 7, 7, 7);
 }
 
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    struct sheaf_shape shape = fixture_matrix(37, 37);
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 2; i < SIZE_COUNT; i++) {
-            struct fixture fixture;
-            create(&fixture, "eig", fixture_types[t], sizes[i], 5);
-            fixture_check_splits(&fixture);
-            fixture_destroy(&fixture);
-        }
-        fixture_check_shared(kernel_find("eig"), fixture_types[t], &shape, 1, 1);
-        fixture_check_shared(kernel_find("eigvals"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&eig, sizes + 2, SIZE_COUNT - 2);
+    subject_check_shared(&eig, 37, 37);
+    subject_check_shared(&eigvals, 37, 37);
 }
 
 /* Without w nothing changes; without v the eigenvalues are those of eigvals. */
@@ -276,25 +209,14 @@ an_output_not_asked_for_is_left_alone(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture all, fixture, values;
-        create(&all, "eig", fixture_types[t], 30, 2);
-        create(&fixture, "eig", fixture_types[t], 30, 2);
-        create(&values, "eigvals", fixture_types[t], 30, 2);
+        subject_create_matrix(&all, &eig, fixture_types[t], 30, 30, 2);
+        subject_create_matrix(&fixture, &eig, fixture_types[t], 30, 30, 2);
+        subject_create_matrix(&values, &eigvals, fixture_types[t], 30, 30, 2);
         fixture_run(&all, 0, 2);
         fixture_run(&values, 0, 2);
-        for (uint32_t omitted = 1; omitted < 4; omitted++) {
-            fixture.omitted = omitted;
-            memset(fixture.outputs[W], 0x3c, 2 * fixture.output_bytes[W]);
-            memset(fixture.outputs[V], 0x3c, 2 * fixture.output_bytes[V]);
-            fixture_run(&fixture, 0, 2);
-            for (size_t i = 0; i < 2 * fixture.output_bytes[W] && omitted & 1U << W; i++)
-                assert_int_equal(fixture.outputs[W][i], 0x3c);
-            for (size_t i = 0; i < 2 * fixture.output_bytes[V] && omitted & 1U << V; i++)
-                assert_int_equal(fixture.outputs[V][i], 0x3c);
-            if (omitted == 1U << W)
-                assert_memory_equal(fixture.outputs[V], all.outputs[V], 2 * fixture.output_bytes[V]);
-            if (omitted == 1U << V)
-                assert_memory_equal(fixture.outputs[W], values.outputs[W], 2 * fixture.output_bytes[W]);
-        }
+        fixture_check_without(&fixture, 1U << W, &all, 1U << V);
+        fixture_check_without(&fixture, 1U << V, &values, 1U << W);
+        fixture_check_without(&fixture, 1U << W | 1U << V, &all, 0);
         fixture_destroy(&all);
         fixture_destroy(&fixture);
         fixture_destroy(&values);
@@ -317,7 +239,7 @@ values_alone_are_the_known_ones(void **state)
         enum sheaf_type type = fixture_types[t];
         struct fixture values;
         reference_number *a = spectrum_matrix(M, M, known, sheaf_type_is_complex(type), true);
-        create(&values, "eigvals", type, M, 1);
+        subject_create_matrix(&values, &eigvals, type, M, M, 1);
         reference_store(type, values.inputs[0], a, (int64_t)M * M);
         fixture_run(&values, 0, 1);
         long double limit = spectrum_bound(type, M, M) * reference_norm(a, (int64_t)M * M);
@@ -341,8 +263,8 @@ outputs_are_complex(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture, values;
-        create(&fixture, "eig", fixture_types[t], 3, 1);
-        create(&values, "eigvals", fixture_types[t], 3, 1);
+        subject_create_matrix(&fixture, &eig, fixture_types[t], 3, 3, 1);
+        subject_create_matrix(&values, &eigvals, fixture_types[t], 3, 3, 1);
         assert_int_equal(fixture.problem.outputs[W].type, expected[t]);
         assert_int_equal(fixture.problem.outputs[V].type, expected[t]);
         assert_int_equal(values.problem.outputs[W].type, expected[t]);
@@ -377,26 +299,14 @@ costs_are_nominal(void **state)
 static void
 sizes_beyond_lapack_are_refused(void **state)
 {
-    static const struct {
-        enum sheaf_type type;
-        int64_t m;
-        bool fits;
-    } cases[] = {
-        {SHEAF_F64, 100000, true},    {SHEAF_C64, 16268815, true},
-        {SHEAF_C64, 16268816, false}, {SHEAF_F32, INT64_C(2147483648), false},
-        {SHEAF_I32, 3, false},
-    };
+    static const struct subject *const subjects[] = {&eig, &eigvals};
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        for (int outputs = 1; outputs <= 2; outputs++) {
-            const struct sheaf_kernel *kernel = kernel_find(outputs == 1 ? "eigvals" : "eig");
-            struct sheaf_batch batch = {.count = 1};
-            struct sheaf_problem problem = {.input_count = 1, .output_count = outputs};
-            problem.inputs[0] = (struct sheaf_array){cases[i].type, fixture_matrix(cases[i].m, cases[i].m)};
-            assert_int_equal(kernel->workspace_bytes(&problem) >= 0, cases[i].fits);
-            if (!cases[i].fits)
-                assert_int_equal(kernel->run(&problem, &batch), SHEAF_INTERNAL);
-        }
+    for (int i = 0; i < 2; i++) {
+        subject_check_fits(subjects[i], SHEAF_F64, 100000, 100000, true);
+        subject_check_fits(subjects[i], SHEAF_C64, 16268815, 16268815, true);
+        subject_check_fits(subjects[i], SHEAF_C64, 16268816, 16268816, false);
+        subject_check_fits(subjects[i], SHEAF_F32, INT64_C(2147483648), INT64_C(2147483648), false);
+        subject_check_fits(subjects[i], SHEAF_I32, 3, 3, false);
     }
 }
 

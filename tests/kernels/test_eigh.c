@@ -1,4 +1,5 @@
 #include "spectrum.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -8,13 +9,6 @@
 #include <stdlib.h>
 
 enum { W = 0, V = 1 };
-
-static void
-create(struct fixture *fixture, const char *kernel, enum sheaf_type type, int64_t m, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, m);
-    fixture_create(fixture, kernel_find(kernel), type, &shape, 1, count, 0);
-}
 
 static long double
 value(const struct fixture *fixture, int64_t task, int64_t index)
@@ -45,9 +39,9 @@ values_ascend(const struct fixture *fixture, int64_t task)
     return ascend;
 }
 
-/* A V = V diag(w), V^H V = I, each within the bound. */
-static bool
-is_decomposition(const struct fixture *fixture, int64_t task)
+/* 0 where A V = V diag(w), V^H V = I, each within the bound. */
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
 {
     enum sheaf_type type = fixture->problem.inputs[0].type;
     int64_t m = fixture->problem.inputs[0].shape.extent[0];
@@ -64,50 +58,32 @@ is_decomposition(const struct fixture *fixture, int64_t task)
     free(v);
     free(w);
     free(product);
-    return orthonormal && right && values_ascend(fixture, task);
+    return !(orthonormal && right && values_ascend(fixture, task));
 }
+
+static const struct subject eigh = {"eigh", NULL, subject_create_matrix, count_wrong};
+static const struct subject eigvalsh = {"eigvalsh", NULL, subject_create_matrix, NULL};
 
 /* Small ones, and those around where they go to LAPACK, by type; around 25, up to where LAPACK's divide and conquer does not
  * divide, and beyond the blocks of its reduction. */
-static const int64_t sizes[] = {1, 2, 3, 7, 12, 13, 16, 17, 20, 21, 24, 25, 26, 32, 33, 64, 65, 130};
+static const int64_t sizes[][2] = {{1, 1},   {2, 2},   {3, 3},   {7, 7},   {12, 12}, {13, 13},
+                                   {16, 16}, {17, 17}, {20, 20}, {21, 21}, {24, 24}, {25, 25},
+                                   {26, 26}, {32, 32}, {33, 33}, {64, 64}, {65, 65}, {130, 130}};
 enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
 
 static void
 decompositions_are_within_the_bound(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 0; i < SIZE_COUNT; i++) {
-            struct fixture fixture;
-            create(&fixture, "eigh", fixture_types[t], sizes[i], 2);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], 0);
-                assert_true(is_decomposition(&fixture, task));
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&eigh, sizes, SIZE_COUNT);
 }
 
 static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int output = W; output <= V; output++) {
-            struct fixture fixture;
-            create(&fixture, "eigh", fixture_types[t], 65, 1);
-            fixture_run(&fixture, 0, 1);
-            assert_true(is_decomposition(&fixture, 0));
-            enum sheaf_type type = fixture.problem.outputs[output].type;
-            void *array = fixture_output(&fixture, output, 0);
-            fixture_set(type, array, 7, fixture_get(type, array, 7) + 0.05L);
-            assert_false(is_decomposition(&fixture, 0));
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_wrong_element(&eigh, 65, 65, W, 7, 1.0L, 0.05L);
+    subject_check_wrong_element(&eigh, 65, 65, V, 7, 1.0L, 0.05L);
 }
 
 /* Eigenvalues move by no more than the matrix does (Weyl): by its rounding to the type, and the decomposition's error. */
@@ -116,14 +92,14 @@ check_known_values(enum sheaf_type type, int64_t m, const long double *w)
 {
     struct fixture fixture, values;
     reference_number *a = spectrum_matrix(m, m, w, sheaf_type_is_complex(type), true);
-    create(&fixture, "eigh", type, m, 1);
-    create(&values, "eigvalsh", type, m, 1);
+    subject_create_matrix(&fixture, &eigh, type, m, m, 1);
+    subject_create_matrix(&values, &eigvalsh, type, m, m, 1);
     reference_store(type, fixture.inputs[0], a, m * m);
     reference_store(type, values.inputs[0], a, m * m);
     fixture_run(&fixture, 0, 1);
     fixture_run(&values, 0, 1);
     long double limit = (spectrum_bound(type, m, m) + fixture_unit_roundoff(type)) * reference_norm(a, m * m);
-    assert_true(is_decomposition(&fixture, 0));
+    assert_int_equal(count_wrong(&fixture, 0), 0);
     for (int64_t i = 0; i < m; i++) {
         assert_true(fabsl(value(&fixture, 0, i) - w[i]) <= limit);
         assert_true(fabsl(value(&values, 0, i) - w[i]) <= limit);
@@ -189,18 +165,15 @@ matrices_of_all_sorts_are_decomposed(void **state)
         for (int64_t m = 1; m <= 33; m++) {
             const enum sheaf_type type = fixture_types[t];
             struct fixture fixture;
-            create(&fixture, "eigh", type, m, SORT_COUNT);
+            subject_create_matrix(&fixture, &eigh, type, m, m, SORT_COUNT);
             for (int sort = 0; sort < SORT_COUNT; sort++)
                 for (int64_t i = 0; i < m; i++)
                     for (int64_t j = 0; j <= i; j++)
-                        fixture_set(type, fixture.inputs[0] + (size_t)sort * fixture.input_bytes[0], i * m + j,
+                        fixture_set(type, fixture_task_input(&fixture, 0, sort), i * m + j,
                                     element_of_sort((enum sort)sort, m, i, j) *
                                         (sheaf_type_is_complex(type) ? phases[(i - j) % 4] : 1.0L));
             fixture_run(&fixture, 0, SORT_COUNT);
-            for (int sort = 0; sort < SORT_COUNT; sort++) {
-                assert_int_equal(fixture.status[sort], SHEAF_TASK_DONE);
-                assert_true(is_decomposition(&fixture, sort));
-            }
+            subject_check_tasks(&eigh, &fixture);
             fixture_destroy(&fixture);
         }
 }
@@ -225,7 +198,7 @@ small_vectors_have_unit_length(void **state)
         for (int64_t m = 1; m <= 16; m++) {
             const enum sheaf_type type = fixture_types[t];
             struct fixture fixture;
-            create(&fixture, "eigh", type, m, 20);
+            subject_create_matrix(&fixture, &eigh, type, m, m, 20);
             fixture_run(&fixture, 0, 20);
             for (int64_t vector = 0; vector < 20 * m; vector++) {
                 const unsigned char *v = fixture_output(&fixture, V, vector / m);
@@ -250,7 +223,7 @@ diagonal_matrices_are_only_sorted(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
-        create(&fixture, "eigh", fixture_types[t], M, 1);
+        subject_create_matrix(&fixture, &eigh, fixture_types[t], M, M, 1);
         memset(fixture.inputs[0], 0, fixture.input_bytes[0]);
         for (int64_t i = 0; i < M; i++)
             fixture_set(fixture_types[t], fixture.inputs[0], i * (M + 1), diagonal[i]);
@@ -273,7 +246,7 @@ complex_vectors_are_not_conjugated(void **state)
     static const double a[] = {0, 0, 0, -1, 0, 1, 0, 0};
     struct fixture fixture;
     (void)state;
-    create(&fixture, "eigh", SHEAF_C128, 2, 1);
+    subject_create_matrix(&fixture, &eigh, SHEAF_C128, 2, 2, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     const double complex *v = fixture_output(&fixture, V, 0);
@@ -285,11 +258,11 @@ complex_vectors_are_not_conjugated(void **state)
 
 /* What stands above the diagonal, and beside it on the imaginary axis, may be anything: large too. */
 static void
-check_what_is_read(const char *kernel, enum sheaf_type type, int64_t m)
+check_what_is_read(const struct subject *subject, enum sheaf_type type, int64_t m)
 {
     struct fixture fixture, other;
-    create(&fixture, kernel, type, m, 1);
-    create(&other, kernel, type, m, 1);
+    subject_create_matrix(&fixture, subject, type, m, m, 1);
+    subject_create_matrix(&other, subject, type, m, m, 1);
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j = i + 1; j < m; j++)
             fixture_set(type, other.inputs[0], i * m + j, (long double)NAN);
@@ -310,10 +283,10 @@ only_the_lower_triangle_is_read(void **state)
 {
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        check_what_is_read("eigh", fixture_types[t], 9);
-        check_what_is_read("eigh", fixture_types[t], 40);
-        check_what_is_read("eigvalsh", fixture_types[t], 9);
-        check_what_is_read("eigvalsh", fixture_types[t], 40);
+        check_what_is_read(&eigh, fixture_types[t], 9);
+        check_what_is_read(&eigh, fixture_types[t], 40);
+        check_what_is_read(&eigvalsh, fixture_types[t], 9);
+        check_what_is_read(&eigvalsh, fixture_types[t], 40);
     }
 }
 
@@ -322,61 +295,23 @@ static void
 extreme_sizes_are_decomposed(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        enum sheaf_type type = fixture_types[t];
-        bool single = fixture_unit_roundoff(type) > 1e-10L;
-        long double factors[] = {0.0L, single ? 1e-34L : 1e-300L, single ? 1e36L : 1e306L};
-        struct fixture fixture;
-        create(&fixture, "eigh", type, 9, 3);
-        for (int64_t task = 0; task < 3; task++)
-            for (int64_t i = 0; i < 81; i++) {
-                void *a = fixture.inputs[0] + (size_t)task * fixture.input_bytes[0];
-                fixture_set(type, a, i, fixture_get(type, a, i) * factors[task]);
-            }
-        fixture_run(&fixture, 0, 3);
-        for (int64_t task = 0; task < 3; task++) {
-            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            assert_true(is_decomposition(&fixture, task));
-        }
-        fixture_destroy(&fixture);
-    }
+    subject_check_extremes(&eigh, 9, 9);
 }
 
 static void
 a_number_that_is_not_finite_fails_its_task_only(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        enum sheaf_type type = fixture_types[t];
-        struct fixture fixture;
-        create(&fixture, "eigh", type, 7, 3);
-        fixture_set(type, fixture.inputs[0], 48, (long double)NAN);
-        fixture_set(type, fixture.inputs[0] + 2 * fixture.input_bytes[0], 7, -(long double)INFINITY);
-        fixture_run(&fixture, 0, 3);
-        assert_int_equal(fixture.status[0], SHEAF_TASK_NOT_FINITE);
-        assert_int_equal(fixture.status[1], SHEAF_TASK_DONE);
-        assert_true(is_decomposition(&fixture, 1));
-        assert_int_equal(fixture.status[2], SHEAF_TASK_NOT_FINITE);
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-    }
+    subject_check_not_finite(&eigh, 7, 7, 7);
 }
 
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    struct sheaf_shape shape = fixture_matrix(37, 37);
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 2; i < SIZE_COUNT; i++) {
-            struct fixture fixture;
-            create(&fixture, "eigh", fixture_types[t], sizes[i], 5);
-            fixture_check_splits(&fixture);
-            fixture_destroy(&fixture);
-        }
-        fixture_check_shared(kernel_find("eigh"), fixture_types[t], &shape, 1, 1);
-        fixture_check_shared(kernel_find("eigvalsh"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&eigh, sizes + 2, SIZE_COUNT - 2);
+    subject_check_shared(&eigh, 37, 37);
+    subject_check_shared(&eigvalsh, 37, 37);
 }
 
 /* Without v eigenvalues are computed as eigvalsh does, without w nothing changes. */
@@ -386,21 +321,12 @@ an_output_not_asked_for_is_left_alone(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture all, fixture;
-        create(&all, "eigh", fixture_types[t], 30, 2);
-        create(&fixture, "eigh", fixture_types[t], 30, 2);
+        subject_create_matrix(&all, &eigh, fixture_types[t], 30, 30, 2);
+        subject_create_matrix(&fixture, &eigh, fixture_types[t], 30, 30, 2);
         fixture_run(&all, 0, 2);
-        for (uint32_t omitted = 1; omitted < 4; omitted++) {
-            fixture.omitted = omitted;
-            memset(fixture.outputs[W], 0x3c, 2 * fixture.output_bytes[W]);
-            memset(fixture.outputs[V], 0x3c, 2 * fixture.output_bytes[V]);
-            fixture_run(&fixture, 0, 2);
-            for (size_t i = 0; i < 2 * fixture.output_bytes[W] && omitted & 1U << W; i++)
-                assert_int_equal(fixture.outputs[W][i], 0x3c);
-            for (size_t i = 0; i < 2 * fixture.output_bytes[V] && omitted & 1U << V; i++)
-                assert_int_equal(fixture.outputs[V][i], 0x3c);
-            if (omitted == 1U << W)
-                assert_memory_equal(fixture.outputs[V], all.outputs[V], 2 * fixture.output_bytes[V]);
-        }
+        fixture_check_without(&fixture, 1U << W, &all, 1U << V);
+        fixture_check_without(&fixture, 1U << V, &all, 0);
+        fixture_check_without(&fixture, 1U << W | 1U << V, &all, 0);
         fixture_destroy(&all);
         fixture_destroy(&fixture);
     }
@@ -413,11 +339,11 @@ values_alone_agree(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         for (int i = 0; i < SIZE_COUNT; i++) {
             enum sheaf_type type = fixture_types[t];
-            int64_t m = sizes[i];
+            int64_t m = sizes[i][0];
             struct fixture all, without, values;
-            create(&all, "eigh", type, m, 1);
-            create(&without, "eigh", type, m, 1);
-            create(&values, "eigvalsh", type, m, 1);
+            subject_create_matrix(&all, &eigh, type, m, m, 1);
+            subject_create_matrix(&without, &eigh, type, m, m, 1);
+            subject_create_matrix(&values, &eigvalsh, type, m, m, 1);
             without.omitted = 1U << V;
             fixture_run(&all, 0, 1);
             fixture_run(&without, 0, 1);
@@ -444,8 +370,8 @@ eigenvalues_are_real(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture, values;
-        create(&fixture, "eigh", fixture_types[t], 3, 1);
-        create(&values, "eigvalsh", fixture_types[t], 3, 1);
+        subject_create_matrix(&fixture, &eigh, fixture_types[t], 3, 3, 1);
+        subject_create_matrix(&values, &eigvalsh, fixture_types[t], 3, 3, 1);
         assert_int_equal(fixture.problem.outputs[W].type, real[t]);
         assert_int_equal(fixture.problem.outputs[V].type, fixture_types[t]);
         assert_int_equal(values.problem.outputs[W].type, real[t]);
@@ -518,16 +444,8 @@ sizes_beyond_lapack_are_refused(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct sheaf_batch batch = {.count = 1};
-        struct sheaf_problem problem = {.input_count = 1, .output_count = 2};
-        problem.inputs[0] = (struct sheaf_array){cases[i].type, fixture_matrix(cases[i].m, cases[i].m)};
-        assert_int_equal(kernel_find("eigh")->workspace_bytes(&problem) >= 0, cases[i].fits);
-        if (!cases[i].fits)
-            assert_int_equal(kernel_find("eigh")->run(&problem, &batch), SHEAF_INTERNAL);
-        problem.output_count = 1;
-        assert_int_equal(kernel_find("eigvalsh")->workspace_bytes(&problem) >= 0, cases[i].values_fit);
-        if (!cases[i].values_fit)
-            assert_int_equal(kernel_find("eigvalsh")->run(&problem, &batch), SHEAF_INTERNAL);
+        subject_check_fits(&eigh, cases[i].type, cases[i].m, cases[i].m, cases[i].fits);
+        subject_check_fits(&eigvalsh, cases[i].type, cases[i].m, cases[i].m, cases[i].values_fit);
     }
 }
 

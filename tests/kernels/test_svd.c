@@ -1,4 +1,5 @@
 #include "spectrum.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -9,13 +10,6 @@
 #include <stdlib.h>
 
 enum { U = 0, S = 1, VT = 2 };
-
-static void
-create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create(fixture, kernel_find("svd"), type, &shape, 1, count, 0);
-}
 
 static int64_t
 rank_of(const struct fixture *fixture)
@@ -39,9 +33,9 @@ values_descend_to_zero_or_more(const struct fixture *fixture, int64_t task)
     return descend;
 }
 
-/* A = U diag(s) Vt, U^H U = I, Vt Vt^H = I, each within the bound. */
-static bool
-is_decomposition(const struct fixture *fixture, int64_t task)
+/* 0 where A = U diag(s) Vt, U^H U = I, Vt Vt^H = I, each within the bound. */
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
 {
     enum sheaf_type type = fixture->problem.inputs[0].type;
     const int64_t *extent = fixture->problem.inputs[0].shape.extent, m = extent[0], n = extent[1], k = rank_of(fixture);
@@ -62,8 +56,11 @@ is_decomposition(const struct fixture *fixture, int64_t task)
     free(s);
     free(v);
     free(product);
-    return orthonormal && right && values_descend_to_zero_or_more(fixture, task);
+    return !(orthonormal && right && values_descend_to_zero_or_more(fixture, task));
 }
+
+static const struct subject svd = {"svd", NULL, subject_create_matrix, count_wrong};
+static const struct subject svdvals = {"svdvals", NULL, subject_create_matrix, NULL};
 
 /* Small ones, and those around where they go to LAPACK, by type; square, tall and wide beyond 11/6, 5/3 and 17/9, where LAPACK goes other ways; around and beyond its blocks. */
 static const int64_t sizes[][2] = {{1, 1},   {1, 5},   {5, 1},   {2, 3},   {7, 7},   {8, 16},  {16, 12},
@@ -74,19 +71,7 @@ static void
 decompositions_are_within_the_bound(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                assert_int_equal(fixture.info[task], 0);
-                assert_true(is_decomposition(&fixture, task));
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&svd, sizes, sizeof sizes / sizeof sizes[0]);
 }
 
 /* Sorts of matrices, (m,n). */
@@ -138,18 +123,14 @@ check_all_sorts(enum sheaf_type type, int64_t m, int64_t n)
 {
     static const long double complex phases[] = {1.0L, 1.0L * I, -1.0L, -1.0L * I};
     struct fixture fixture;
-    create(&fixture, type, m, n, SORT_COUNT);
+    subject_create_matrix(&fixture, &svd, type, m, n, SORT_COUNT);
     for (int sort = 0; sort < SORT_COUNT; sort++)
         for (int64_t i = 0; i < m * n; i++)
-            fixture_set(type, fixture.inputs[0] + (size_t)sort * fixture.input_bytes[0], i,
+            fixture_set(type, fixture_task_input(&fixture, 0, sort), i,
                         element_of_sort((enum sort)sort, i / n, i % n) *
                             (sheaf_type_is_complex(type) ? phases[i % n % 4] : 1.0L));
     fixture_run(&fixture, 0, SORT_COUNT);
-    for (int sort = 0; sort < SORT_COUNT; sort++) {
-        assert_int_equal(fixture.status[sort], SHEAF_TASK_DONE);
-        assert_int_equal(fixture.info[sort], 0);
-        assert_true(is_decomposition(&fixture, sort));
-    }
+    subject_check_tasks(&svd, &fixture);
     fixture_check_splits(&fixture);
     fixture_destroy(&fixture);
 }
@@ -168,19 +149,8 @@ static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int output = U; output <= VT; output++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], 65, 37, 1);
-            fixture_run(&fixture, 0, 1);
-            assert_true(is_decomposition(&fixture, 0));
-            enum sheaf_type type = fixture.problem.outputs[output].type;
-            void *array = fixture_output(&fixture, output, 0);
-            fixture_set(type, array, 9, fixture_get(type, array, 9) * 1.05L + 0.01L);
-            assert_false(is_decomposition(&fixture, 0));
-            fixture_destroy(&fixture);
-        }
-    }
+    for (int output = U; output <= VT; output++)
+        subject_check_wrong_element(&svd, 65, 37, output, 9, 1.05L, 0.01L);
 }
 
 /*
@@ -192,11 +162,11 @@ check_known_values(enum sheaf_type type, int64_t m, int64_t n, const long double
 {
     struct fixture fixture;
     reference_number *a = spectrum_matrix(m, n, s, sheaf_type_is_complex(type), false);
-    create(&fixture, type, m, n, 1);
+    subject_create_matrix(&fixture, &svd, type, m, n, 1);
     reference_store(type, fixture.inputs[0], a, m * n);
     fixture_run(&fixture, 0, 1);
     long double limit = (spectrum_bound(type, m, n) + fixture_unit_roundoff(type)) * reference_norm(a, m * n);
-    assert_true(is_decomposition(&fixture, 0));
+    assert_int_equal(count_wrong(&fixture, 0), 0);
     for (int64_t i = 0; i < rank_of(&fixture); i++)
         assert_true(fabsl(value(&fixture, 0, i) - s[i]) <= limit);
     free(a);
@@ -229,7 +199,7 @@ a_known_decomposition_is_exact(void **state)
     static const double a[] = {0, 2, 0, 1, 0, 0}, sizes_of_u[] = {1, 0, 0, 1}, sizes_of_vt[] = {0, 1, 0, 1, 0, 0};
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_F64, 2, 3, 1);
+    subject_create_matrix(&fixture, &svd, SHEAF_F64, 2, 3, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     const double *u = fixture_output(&fixture, U, 0), *vt = fixture_output(&fixture, VT, 0);
@@ -247,63 +217,24 @@ static void
 extreme_sizes_are_decomposed(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        enum sheaf_type type = fixture_types[t];
-        bool single = fixture_unit_roundoff(type) > 1e-10L;
-        long double factors[] = {0.0L, single ? 1e-34L : 1e-300L, single ? 1e36L : 1e306L};
-        struct fixture fixture;
-        create(&fixture, type, 9, 5, 3);
-        for (int64_t task = 0; task < 3; task++)
-            for (int64_t i = 0; i < 45; i++) {
-                void *a = fixture.inputs[0] + (size_t)task * fixture.input_bytes[0];
-                fixture_set(type, a, i, fixture_get(type, a, i) * factors[task]);
-            }
-        fixture_run(&fixture, 0, 3);
-        for (int64_t task = 0; task < 3; task++) {
-            assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            assert_true(is_decomposition(&fixture, task));
-        }
-        assert_true(value(&fixture, 0, 0) == 0.0L);
-        fixture_destroy(&fixture);
-    }
+    subject_check_extremes(&svd, 9, 5);
 }
 
 static void
 a_number_that_is_not_finite_fails_its_task_only(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        enum sheaf_type type = fixture_types[t];
-        struct fixture fixture;
-        create(&fixture, type, 7, 4, 3);
-        fixture_set(type, fixture.inputs[0], 27, (long double)NAN);
-        fixture_set(type, fixture.inputs[0] + 2 * fixture.input_bytes[0], 0, -(long double)INFINITY);
-        fixture_run(&fixture, 0, 3);
-        assert_int_equal(fixture.status[0], SHEAF_TASK_NOT_FINITE);
-        assert_int_equal(fixture.status[1], SHEAF_TASK_DONE);
-        assert_true(is_decomposition(&fixture, 1));
-        assert_int_equal(fixture.status[2], SHEAF_TASK_NOT_FINITE);
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-    }
+    subject_check_not_finite(&svd, 7, 4, 0);
 }
 
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    struct sheaf_shape shape = fixture_matrix(37, 65);
+    static const int64_t batches[][2] = {{3, 3}, {66, 40}, {130, 20}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        static const int64_t shapes[][2] = {{3, 3}, {66, 40}, {130, 20}};
-        for (int i = 0; i < 3; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], shapes[i][0], shapes[i][1], 5);
-            fixture_check_splits(&fixture);
-            fixture_destroy(&fixture);
-        }
-        fixture_check_shared(kernel_find("svd"), fixture_types[t], &shape, 1, 1);
-        fixture_check_shared(kernel_find("svdvals"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&svd, batches, 3);
+    subject_check_shared(&svd, 37, 65);
+    subject_check_shared(&svdvals, 37, 65);
 }
 
 /* Whatever one of the vectors' outputs is missing, the rest has the same bits; what is not asked for stays as it was. */
@@ -314,26 +245,14 @@ an_output_not_asked_for_is_left_alone(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         for (int i = 0; i < 2; i++) {
+            const uint32_t outputs = 1U << U | 1U << S | 1U << VT;
             struct fixture all, fixture;
-            create(&all, fixture_types[t], shapes[i][0], shapes[i][1], 2);
-            create(&fixture, fixture_types[t], shapes[i][0], shapes[i][1], 2);
+            subject_create_matrix(&all, &svd, fixture_types[t], shapes[i][0], shapes[i][1], 2);
+            subject_create_matrix(&fixture, &svd, fixture_types[t], shapes[i][0], shapes[i][1], 2);
             fixture_run(&all, 0, 2);
-            for (uint32_t omitted = 1; omitted < 7; omitted++) {
-                if (omitted == (1U << U | 1U << VT))
-                    continue;
-                fixture.omitted = omitted;
-                for (int output = U; output <= VT; output++)
-                    memset(fixture.outputs[output], 0x3c, 2 * fixture.output_bytes[output]);
-                fixture_run(&fixture, 0, 2);
-                for (int output = U; output <= VT; output++) {
-                    const unsigned char *found = fixture.outputs[output];
-                    if (omitted >> output & 1U)
-                        for (size_t byte = 0; byte < 2 * fixture.output_bytes[output]; byte++)
-                            assert_int_equal(found[byte], 0x3c);
-                    else
-                        assert_memory_equal(found, all.outputs[output], 2 * fixture.output_bytes[output]);
-                }
-            }
+            for (uint32_t omitted = 1; omitted < outputs; omitted++)
+                if (omitted != (1U << U | 1U << VT))
+                    fixture_check_without(&fixture, omitted, &all, outputs & ~omitted);
             fixture_destroy(&all);
             fixture_destroy(&fixture);
         }
@@ -349,11 +268,10 @@ values_alone_agree(void **state)
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             enum sheaf_type type = fixture_types[t];
             int64_t m = sizes[i][0], n = sizes[i][1];
-            struct sheaf_shape shape = fixture_matrix(m, n);
             struct fixture all, without, values;
-            create(&all, type, m, n, 1);
-            create(&without, type, m, n, 1);
-            fixture_create(&values, kernel_find("svdvals"), type, &shape, 1, 1, 0);
+            subject_create_matrix(&all, &svd, type, m, n, 1);
+            subject_create_matrix(&without, &svd, type, m, n, 1);
+            subject_create_matrix(&values, &svdvals, type, m, n, 1);
             without.omitted = 1U << U | 1U << VT;
             fixture_run(&all, 0, 1);
             fixture_run(&without, 0, 1);
@@ -382,7 +300,7 @@ outputs_have_the_types_and_shapes_of_numpy(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
-        create(&fixture, fixture_types[t], 5, 3, 1);
+        subject_create_matrix(&fixture, &svd, fixture_types[t], 5, 3, 1);
         struct sheaf_shape u = fixture_matrix(5, 3), s = fixture_vector(3), vt = fixture_matrix(3, 3);
         assert_true(sheaf_shape_equal(&fixture.problem.outputs[U].shape, &u));
         assert_true(sheaf_shape_equal(&fixture.problem.outputs[S].shape, &s));
@@ -395,32 +313,29 @@ outputs_have_the_types_and_shapes_of_numpy(void **state)
 }
 
 static void
-check_flops(const char *kernel, enum sheaf_type type, int64_t m, int64_t n, double flops)
+check_greatest_width(const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n, int32_t width)
 {
-    struct fixture fixture;
     struct sheaf_cost cost = {0};
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create(&fixture, kernel_find(kernel), type, &shape, 1, 1, 0);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - flops) < 1e-9 * flops);
-    assert_int_equal(cost.greatest_width, 1);
-    fixture_destroy(&fixture);
+    struct sheaf_problem problem = {.input_count = 1, .output_count = subject == &svd ? 3 : 1};
+    problem.inputs[0] = (struct sheaf_array){type, fixture_matrix(m, n)};
+    kernel_find(subject->kernel)->cost(&problem, &cost);
+    assert_int_equal(cost.greatest_width, width);
 }
 
 /* Golub and Van Loan, figure 8.6.1, by hand. */
 static void
 costs_are_nominal(void **state)
 {
-    struct sheaf_cost cost = {0};
-    struct sheaf_problem large = {.input_count = 1, .output_count = 3};
     (void)state;
-    check_flops("svd", SHEAF_F64, 3, 3, 22.0 * 27.0);
-    check_flops("svd", SHEAF_C64, 3, 30, 4.0 * (6.0 * 270.0 + 20.0 * 27.0));
-    check_flops("svdvals", SHEAF_F32, 3, 3, 72.0);
-    check_flops("svdvals", SHEAF_F32, 30, 3, 2.0 * 270.0 + 54.0);
-    large.inputs[0] = (struct sheaf_array){SHEAF_F64, fixture_matrix(1500, 1000)};
-    kernel_find("svd")->cost(&large, &cost);
-    assert_int_equal(cost.greatest_width, 4);
+    subject_check_flops(&svd, SHEAF_F64, 3, 3, 22.0 * 27.0);
+    subject_check_flops(&svd, SHEAF_C64, 3, 30, 4.0 * (6.0 * 270.0 + 20.0 * 27.0));
+    subject_check_flops(&svdvals, SHEAF_F32, 3, 3, 72.0);
+    subject_check_flops(&svdvals, SHEAF_F32, 30, 3, 2.0 * 270.0 + 54.0);
+    check_greatest_width(&svd, SHEAF_F64, 3, 3, 1);
+    check_greatest_width(&svd, SHEAF_C64, 3, 30, 1);
+    check_greatest_width(&svdvals, SHEAF_F32, 3, 3, 1);
+    check_greatest_width(&svdvals, SHEAF_F32, 30, 3, 1);
+    check_greatest_width(&svd, SHEAF_F64, 1500, 1000, 4);
 }
 
 /* LAPACK's int ends at 4 k^2 + 7 k with vectors; rwork's, for complex matrices, at 5 k^2 + 7 k. */
@@ -444,16 +359,8 @@ sizes_beyond_lapack_are_refused(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct sheaf_batch batch = {.count = 1};
-        struct sheaf_problem problem = {.input_count = 1, .output_count = 3};
-        problem.inputs[0] = (struct sheaf_array){cases[i].type, fixture_matrix(cases[i].m, cases[i].n)};
-        assert_int_equal(kernel_find("svd")->workspace_bytes(&problem) >= 0, cases[i].fits);
-        if (!cases[i].fits)
-            assert_int_equal(kernel_find("svd")->run(&problem, &batch), SHEAF_INTERNAL);
-        problem.output_count = 1;
-        assert_int_equal(kernel_find("svdvals")->workspace_bytes(&problem) >= 0, cases[i].values_fit);
-        if (!cases[i].values_fit)
-            assert_int_equal(kernel_find("svdvals")->run(&problem, &batch), SHEAF_INTERNAL);
+        subject_check_fits(&svd, cases[i].type, cases[i].m, cases[i].n, cases[i].fits);
+        subject_check_fits(&svdvals, cases[i].type, cases[i].m, cases[i].n, cases[i].values_fit);
     }
 }
 
