@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -6,13 +7,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
-
-static void
-create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create(fixture, kernel_find("cov"), type, &shape, 1, count, 0);
-}
 
 /* A row's exact deviations from its mean, and how far the computed ones may be from them. */
 struct deviations {
@@ -74,8 +68,9 @@ is_covariance(enum sheaf_type type, const struct deviations *x, const struct dev
 }
 
 static int64_t
-count_wrong(const struct fixture *fixture, int64_t task, int64_t ddof)
+count_wrong(const struct fixture *fixture, int64_t task)
 {
+    const int64_t ddof = fixture->problem.parameters[0].integer;
     enum sheaf_type type = fixture->problem.inputs[0].type;
     int64_t m = fixture->problem.inputs[0].shape.extent[0], n = fixture->problem.inputs[0].shape.extent[1], wrong = 0;
     const void *a = fixture_input(fixture, 0, task), *c = fixture_output(fixture, 0, task);
@@ -94,43 +89,24 @@ count_wrong(const struct fixture *fixture, int64_t task, int64_t ddof)
     return wrong;
 }
 
+static const struct subject subject = {"cov", NULL, subject_create_matrix, count_wrong};
+
 static const int64_t sizes[][2] = {{1, 2}, {2, 2}, {3, 2}, {2, 3}, {3, 65}, {65, 3}, {65, 65}, {2, 1000}, {7, 131}};
 
 static void
 results_are_within_the_bound_and_hermitian(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(count_wrong(&fixture, task, 1), 0);
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, sizes, sizeof sizes / sizeof sizes[0]);
 }
 
+/* One on the diagonal; one above it, which is no longer the conjugate of the other. */
 static void
 the_checks_see_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 7, 65, 1);
-        fixture_run(&fixture, 0, 1);
-        void *c = fixture_output(&fixture, 0, 0);
-        reference_number right = fixture_get(fixture_types[t], c, 8);
-        fixture_set(fixture_types[t], c, 8, right * 1.01L);
-        assert_int_equal(count_wrong(&fixture, 0, 1), 1);
-        fixture_set(fixture_types[t], c, 8, right);
-        fixture_set(fixture_types[t], c, 1, fixture_get(fixture_types[t], c, 1) * 1.5L);
-        assert_int_equal(count_wrong(&fixture, 0, 1), 1);
-        fixture_destroy(&fixture);
-    }
+    subject_check_wrong_element(&subject, 7, 65, 0, 8, 1.01L, 0.0L);
+    subject_check_wrong_element(&subject, 7, 65, 0, 1, 1.5L, 0.0L);
 }
 
 /* A mean 4096 times the spread: by one pass alone the deviations would be off by the mean's own rounding. */
@@ -141,12 +117,12 @@ a_large_mean_takes_no_digits(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         enum sheaf_type type = fixture_types[t];
         struct fixture fixture;
-        create(&fixture, type, 2, 1000, 1);
+        subject_create_matrix(&fixture, &subject, type, 2, 1000, 1);
         for (int64_t i = 0; i < 2000; i++)
             fixture_set(type, fixture.inputs[0], i,
                         fixture_get(type, fixture.inputs[0], i) + CMPLXL(4096.0L, -4096.0L));
         fixture_run(&fixture, 0, 1);
-        assert_int_equal(count_wrong(&fixture, 0, 1), 0);
+        assert_int_equal(count_wrong(&fixture, 0), 0);
         fixture_destroy(&fixture);
     }
 }
@@ -158,7 +134,7 @@ a_known_result_is_exact(void **state)
     static const double a[] = {0, 1, 0, -1, 1, 0, -1, 0}, c[] = {2, 0, 0, 2, 0, -2, 2, 0};
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_C128, 2, 2, 1);
+    subject_create_matrix(&fixture, &subject, SHEAF_C128, 2, 2, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     for (size_t i = 0; i < sizeof c / sizeof c[0]; i++)
@@ -173,10 +149,10 @@ ddof_divides(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         for (int64_t ddof = 0; ddof < 7; ddof++) {
             struct fixture fixture;
-            create(&fixture, fixture_types[t], 3, 7, 1);
+            subject_create_matrix(&fixture, &subject, fixture_types[t], 3, 7, 1);
             fixture.problem.parameters[0].integer = ddof;
             fixture_run(&fixture, 0, 1);
-            assert_int_equal(count_wrong(&fixture, 0, ddof), 0);
+            assert_int_equal(count_wrong(&fixture, 0), 0);
             fixture_destroy(&fixture);
         }
     }
@@ -201,47 +177,27 @@ too_few_observations_are_refused(void **state)
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    struct sheaf_shape shape = fixture_matrix(37, 65);
+    static const int64_t size[][2] = {{37, 65}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 37, 65, 5);
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-        fixture_check_shared(kernel_find("cov"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&subject, size, 1);
+    subject_check_shared(&subject, 37, 65);
 }
 
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F32, 3, 5, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(cost.flops == 3.0 * 5.0 * 8.0);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C128, 3, 5, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(cost.flops == 4.0 * 3.0 * 5.0 * 6.0);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_F32, 3, 5, 3.0 * 5.0 * 8.0);
+    subject_check_flops(&subject, SHEAF_C128, 3, 5, 4.0 * 3.0 * 5.0 * 6.0);
 }
 
 /* signature_match refuses both; a caller that asks all the same must not reach BLAS. */
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, SHEAF_F64, 2, 3, 1);
-    fixture.problem.inputs[0].shape.extent[1] = (int64_t)INT_MAX + 1;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture.problem.inputs[0].shape.extent[1] = 3;
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_refused(&subject, SHEAF_F64, 2, (int64_t)INT_MAX + 1);
+    subject_check_refused(&subject, SHEAF_I32, 2, 3);
 }
 
 int

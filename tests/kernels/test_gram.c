@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -7,7 +7,7 @@
 
 /* How many elements of a task's A^H A lie outside the derived bound, against a triple loop in long double. */
 static int64_t
-count_wrong(const struct fixture *fixture, int64_t task)
+count_wrong_products(const struct fixture *fixture, int64_t task)
 {
     enum sheaf_type type = fixture->problem.inputs[0].type;
     int64_t m = fixture->problem.inputs[0].shape.extent[0], n = fixture->problem.inputs[0].shape.extent[1], wrong = 0;
@@ -41,12 +41,13 @@ count_not_hermitian(const struct fixture *fixture, int64_t task)
     return wrong;
 }
 
-static void
-create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count)
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
 {
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create(fixture, kernel_find("gram"), type, &shape, 1, count, 0);
+    return count_wrong_products(fixture, task) + count_not_hermitian(fixture, task);
 }
+
+static const struct subject subject = {"gram", NULL, subject_create_matrix, count_wrong};
 
 static const int64_t sizes[][2] = {{1, 1},   {2, 1},  {1, 2},  {3, 2},  {2, 3},    {7, 7},    {3, 64},
                                    {64, 64}, {65, 7}, {7, 65}, {1, 97}, {100, 37}, {53, 100}, {65, 65}};
@@ -55,32 +56,20 @@ static void
 results_are_within_the_bound_and_hermitian(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 2);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(count_wrong(&fixture, task), 0);
-                assert_int_equal(count_not_hermitian(&fixture, task), 0);
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, sizes, sizeof sizes / sizeof sizes[0]);
 }
 
 static void
 the_checks_see_one_wrong_element(void **state)
 {
     (void)state;
+    /* On the diagonal: Hermitian all the same. */
+    subject_check_wrong_element(&subject, 65, 7, 0, 8, 1.01L, 0.0L);
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
-        create(&fixture, fixture_types[t], 65, 7, 1);
+        subject_create_matrix(&fixture, &subject, fixture_types[t], 65, 7, 1);
         fixture_run(&fixture, 0, 1);
         void *c = fixture_output(&fixture, 0, 0);
-        fixture_set(fixture_types[t], c, 8, fixture_get(fixture_types[t], c, 8) * 1.01L);
-        assert_int_equal(count_wrong(&fixture, 0), 1);
         fixture_set(fixture_types[t], c, 1, 2.0L * fixture_get(fixture_types[t], c, 1));
         assert_int_equal(count_not_hermitian(&fixture, 0), 1);
         fixture_destroy(&fixture);
@@ -94,7 +83,7 @@ a_known_result_is_exact(void **state)
     static const double a[] = {1, 1, 2, 0, 3, 0, 0, 4}, c[] = {11, 0, 2, 10, 2, -10, 20, 0};
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_C128, 2, 2, 1);
+    subject_create_matrix(&fixture, &subject, SHEAF_C128, 2, 2, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     assert_memory_equal(fixture.outputs[0], c, sizeof c);
@@ -104,54 +93,33 @@ a_known_result_is_exact(void **state)
 static void
 splits_give_the_same_bits(void **state)
 {
+    static const int64_t size[][2] = {{37, 65}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 37, 65, 5);
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-    }
+    subject_check_splits(&subject, size, 1);
 }
 
 static void
 shared_operands_give_the_same_bits(void **state)
 {
-    struct sheaf_shape shape = fixture_matrix(7, 65);
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
-        fixture_check_shared(kernel_find("gram"), fixture_types[t], &shape, 1, 1);
+    subject_check_shared(&subject, 7, 65);
 }
 
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F32, 5, 3, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(cost.flops == 60.0);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C128, 5, 3, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(cost.flops == 240.0);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_F32, 5, 3, 60.0);
+    subject_check_flops(&subject, SHEAF_C128, 5, 3, 240.0);
 }
 
 /* signature_match refuses both; a caller that asks all the same must not reach BLAS. */
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, SHEAF_F64, 2, 3, 1);
-    fixture.problem.inputs[0].shape.extent[1] = (int64_t)INT_MAX + 1;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture.problem.inputs[0].shape.extent[1] = 3;
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_refused(&subject, SHEAF_F64, 2, (int64_t)INT_MAX + 1);
+    subject_check_refused(&subject, SHEAF_I32, 3, 3);
 }
 
 int

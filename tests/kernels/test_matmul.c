@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -39,6 +39,17 @@ create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t k, int6
     fixture_create(fixture, kernel_find("matmul"), type, shapes, 2, count, 0);
 }
 
+/* An inner extent on neither side of which a block ends. */
+static void
+create_around_65(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+                 int64_t count)
+{
+    (void)subject;
+    create(fixture, type, m, 65, n, count);
+}
+
+static const struct subject subject = {"matmul", NULL, create_around_65, count_wrong};
+
 static void
 check_size(enum sheaf_type type, int64_t m, int64_t k, int64_t n)
 {
@@ -48,10 +59,7 @@ check_size(enum sheaf_type type, int64_t m, int64_t k, int64_t n)
     assert_int_equal(fixture.problem.outputs[0].shape.extent[0], m);
     assert_int_equal(fixture.problem.outputs[0].shape.extent[1], n);
     fixture_run(&fixture, 0, 2);
-    for (int64_t task = 0; task < 2; task++) {
-        assert_int_equal(count_wrong(&fixture, task), 0);
-        assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-    }
+    subject_check_tasks(&subject, &fixture);
     fixture_destroy(&fixture);
 }
 
@@ -75,15 +83,7 @@ static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 7, 65, 3, 1);
-        fixture_run(&fixture, 0, 1);
-        void *c = fixture_output(&fixture, 0, 0);
-        fixture_set(fixture_types[t], c, 20, fixture_get(fixture_types[t], c, 20) * 1.01L);
-        assert_int_equal(count_wrong(&fixture, 0), 1);
-        fixture_destroy(&fixture);
-    }
+    subject_check_wrong_element(&subject, 7, 3, 0, 20, 1.01L, 0.0L);
 }
 
 static void
@@ -143,8 +143,7 @@ tiny_matrices_do_not_disturb_each_other(void **state)
             struct fixture fixture;
             create(&fixture, fixture_types[t], m, 1 + (m * 5) % 9, 1 + (m * 7) % 8, COUNT);
             for (int64_t task = 3; task < COUNT; task += 7)
-                fixture_set(fixture_types[t], fixture.inputs[0] + (size_t)task * fixture.input_bytes[0], 0,
-                            (long double)INFINITY);
+                fixture_set(fixture_types[t], fixture_task_input(&fixture, 0, task), 0, (long double)INFINITY);
             fixture_check_counts(&fixture);
             for (int64_t task = 0; task < COUNT; task++) {
                 assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
@@ -193,16 +192,9 @@ costs_are_nominal(void **state)
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, SHEAF_F64, 2, 3, 5, 1);
-    fixture.problem.inputs[0].shape.extent[0] = (int64_t)INT_MAX + 1;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture.problem.inputs[0].shape.extent[0] = 2;
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_refused(&subject, SHEAF_F64, (int64_t)INT_MAX + 1, 65);
+    subject_check_refused(&subject, SHEAF_I32, 3, 65);
 }
 
 int

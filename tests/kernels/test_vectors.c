@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -9,16 +9,17 @@
 /* matvec, dot and outer: each is a sum of products over one index (outer: of one product), and is checked alike. */
 
 static void
-create(struct fixture *fixture, const char *kernel, enum sheaf_type type, int64_t m, int64_t n, int64_t count,
-       uint32_t shared)
+create(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+       int64_t count)
 {
+    const char *kernel = subject->kernel;
     const struct sheaf_shape for_matvec[] = {fixture_matrix(m, n), fixture_vector(n)};
     const struct sheaf_shape for_dot[] = {fixture_vector(n), fixture_vector(n)};
     const struct sheaf_shape for_outer[] = {fixture_vector(m), fixture_vector(n)};
     const struct sheaf_shape *shapes = strcmp(kernel, "matvec") == 0 ? for_matvec
                                        : strcmp(kernel, "dot") == 0  ? for_dot
                                                                      : for_outer;
-    fixture_create(fixture, kernel_find(kernel), type, shapes, 2, count, shared);
+    fixture_create(fixture, kernel_find(kernel), type, shapes, 2, count, 0);
 }
 
 /* Whether an element is the sum over l of x[x_first + l] y[y_first + l], within fixture_sum_bound. */
@@ -56,45 +57,28 @@ count_wrong(const struct fixture *fixture, int64_t task)
     return wrong;
 }
 
-static const char *const kernels[] = {"matvec", "dot", "outer"};
-enum { KERNEL_COUNT = 3 };
+enum { MATVEC, DOT, OUTER, SUBJECT_COUNT };
+static const struct subject subjects[] = {
+    [MATVEC] = {"matvec", NULL, create, count_wrong},
+    [DOT] = {"dot", NULL, create, count_wrong},
+    [OUTER] = {"outer", NULL, create, count_wrong},
+};
 
 static void
 results_are_within_the_bound(void **state)
 {
     static const int64_t sizes[][2] = {{1, 1}, {1, 7}, {7, 1}, {3, 2}, {65, 130}, {130, 65}, {2, 20000}, {20000, 2}};
     (void)state;
-    for (int k = 0; k < KERNEL_COUNT; k++) {
-        for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-            for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-                struct fixture fixture;
-                create(&fixture, kernels[k], fixture_types[t], sizes[i][0], sizes[i][1], 2, 0);
-                fixture_run(&fixture, 0, 2);
-                for (int64_t task = 0; task < 2; task++) {
-                    assert_int_equal(count_wrong(&fixture, task), 0);
-                    assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-                }
-                fixture_destroy(&fixture);
-            }
-        }
-    }
+    for (int k = 0; k < SUBJECT_COUNT; k++)
+        subject_check_results(&subjects[k], sizes, sizeof sizes / sizeof sizes[0]);
 }
 
 static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int k = 0; k < KERNEL_COUNT; k++) {
-        for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-            struct fixture fixture;
-            create(&fixture, kernels[k], fixture_types[t], 37, 65, 1, 0);
-            fixture_run(&fixture, 0, 1);
-            void *result = fixture_output(&fixture, 0, 0);
-            fixture_set(fixture_types[t], result, 0, fixture_get(fixture_types[t], result, 0) + 0.01L);
-            assert_int_equal(count_wrong(&fixture, 0), 1);
-            fixture_destroy(&fixture);
-        }
-    }
+    for (int k = 0; k < SUBJECT_COUNT; k++)
+        subject_check_wrong_element(&subjects[k], 37, 65, 0, 0, 1.0L, 0.01L);
 }
 
 /* (1 + i, 2) and (3, 4i): nothing is conjugated, and outer's rows belong to the first vector. */
@@ -106,18 +90,17 @@ known_results_are_exact(void **state)
     /* The matrix (1 + i, 2; 0, 1) times (3, 4i). */
     static const double a[] = {1, 1, 2, 0, 0, 0, 1, 0}, matvec[] = {3, 11, 0, 4};
     static const struct {
-        const char *kernel;
         const double *left;
         size_t left_bytes;
         const double *expected;
         size_t bytes;
-    } known[] = {{"matvec", a, sizeof a, matvec, sizeof matvec},
-                 {"dot", x, sizeof x, dot, sizeof dot},
-                 {"outer", x, sizeof x, outer, sizeof outer}};
+    } known[] = {[MATVEC] = {a, sizeof a, matvec, sizeof matvec},
+                 [DOT] = {x, sizeof x, dot, sizeof dot},
+                 [OUTER] = {x, sizeof x, outer, sizeof outer}};
     (void)state;
-    for (int k = 0; k < KERNEL_COUNT; k++) {
+    for (int k = 0; k < SUBJECT_COUNT; k++) {
         struct fixture fixture;
-        create(&fixture, known[k].kernel, SHEAF_C128, 2, 2, 1, 0);
+        create(&fixture, &subjects[k], SHEAF_C128, 2, 2, 1);
         assert_int_equal(fixture.output_bytes[0], known[k].bytes);
         memcpy(fixture.inputs[0], known[k].left, known[k].left_bytes);
         memcpy(fixture.inputs[1], y, sizeof y);
@@ -131,17 +114,11 @@ known_results_are_exact(void **state)
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
+    static const int64_t size[][2] = {{37, 65}};
     (void)state;
-    for (int k = 0; k < KERNEL_COUNT; k++) {
-        for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-            struct fixture fixture;
-            create(&fixture, kernels[k], fixture_types[t], 37, 65, 5, 0);
-            const struct sheaf_shape shapes[] = {fixture.problem.inputs[0].shape, fixture.problem.inputs[1].shape};
-            fixture_check_splits(&fixture);
-            fixture_destroy(&fixture);
-            for (uint32_t shared = 1; shared < 4; shared++)
-                fixture_check_shared(kernel_find(kernels[k]), fixture_types[t], shapes, 2, shared);
-        }
+    for (int k = 0; k < SUBJECT_COUNT; k++) {
+        subject_check_splits(&subjects[k], size, 1);
+        subject_check_shared(&subjects[k], 37, 65);
     }
 }
 
@@ -149,10 +126,10 @@ static void
 a_number_that_is_not_finite_spreads_in_its_task_only(void **state)
 {
     (void)state;
-    for (int k = 0; k < KERNEL_COUNT; k++) {
+    for (int k = 0; k < SUBJECT_COUNT; k++) {
         struct fixture fixture;
-        create(&fixture, kernels[k], SHEAF_F64, 5, 7, 3, 0);
-        fixture_set(SHEAF_F64, fixture.inputs[0] + fixture.input_bytes[0], 0, (long double)NAN);
+        create(&fixture, &subjects[k], SHEAF_F64, 5, 7, 3);
+        fixture_set(SHEAF_F64, fixture_task_input(&fixture, 0, 1), 0, (long double)NAN);
         fixture_run(&fixture, 0, 3);
         assert_true(isnan(creall(fixture_get(SHEAF_F64, fixture_output(&fixture, 0, 1), 0))));
         for (int64_t task = 0; task < 3; task++)
@@ -166,18 +143,11 @@ a_number_that_is_not_finite_spreads_in_its_task_only(void **state)
 static void
 costs_are_nominal(void **state)
 {
-    static const double flops[KERNEL_COUNT][2] = {{30.0, 120.0}, {10.0, 40.0}, {15.0, 90.0}};
-    static const enum sheaf_type types[2] = {SHEAF_F32, SHEAF_C128};
+    static const double flops[SUBJECT_COUNT][2] = {{30.0, 120.0}, {10.0, 40.0}, {15.0, 90.0}};
     (void)state;
-    for (int k = 0; k < KERNEL_COUNT; k++) {
-        for (int t = 0; t < 2; t++) {
-            struct fixture fixture;
-            struct sheaf_cost cost = {0};
-            create(&fixture, kernels[k], types[t], 3, 5, 1, 0);
-            fixture.kernel->cost(&fixture.problem, &cost);
-            assert_true(cost.flops == flops[k][t]);
-            fixture_destroy(&fixture);
-        }
+    for (int k = 0; k < SUBJECT_COUNT; k++) {
+        subject_check_flops(&subjects[k], SHEAF_F32, 3, 5, flops[k][0]);
+        subject_check_flops(&subjects[k], SHEAF_C128, 3, 5, flops[k][1]);
     }
 }
 
@@ -185,19 +155,12 @@ costs_are_nominal(void **state)
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
-    for (int k = 0; k < KERNEL_COUNT; k++) {
-        struct fixture fixture;
-        create(&fixture, kernels[k], SHEAF_F64, 3, 5, 1, 0);
-        fixture.problem.inputs[0].type = SHEAF_I32;
-        assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-        fixture.problem.inputs[0].type = SHEAF_F64;
-        fixture.problem.inputs[0].shape.extent[0] = (int64_t)INT_MAX + 1;
+    for (int k = 0; k < SUBJECT_COUNT; k++) {
+        subject_check_refused(&subjects[k], SHEAF_I32, 3, 5);
         /* outer counts in 64 bits. */
-        if (strcmp(kernels[k], "outer") != 0)
-            assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-        fixture_destroy(&fixture);
+        if (k != OUTER)
+            subject_check_refused(&subjects[k], SHEAF_F64, (int64_t)INT_MAX + 1, 5);
     }
 }
 
