@@ -1,6 +1,7 @@
 #include "describe.h"
 #include "helper.h"
 #include "number.h"
+#include "store.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -8,13 +9,16 @@
 #include <unistd.h>
 
 /** What a text names. */
-enum subject { SUBJECT_DATASET, SUBJECT_SET, SUBJECT_RESULTS };
+enum subject { SUBJECT_DATASET, SUBJECT_SET, SUBJECT_RESULTS, SUBJECT_SWEEP, SUBJECT_FILE };
 
-/** A question; the operand's text, or the results file's path, is behind it. */
+enum { DATASETS_MOST = 40 };
+
+/** A question; the operand's text, or the file's path, is behind it. */
 struct question {
     enum subject subject;
     int core_ndim;
     bool external, filters;
+    bool members;
     char directory[PATH_MAX]; /**< from where paths go: resume changes it after the start */
 };
 
@@ -25,46 +29,100 @@ static struct {
     bool external, filters;
 } own;
 
-/** In the helper: whether a results file can be read. Its own process reads it again: what that has is no plain data. */
+// ---- in the helper: what it answers ----
+
+/** Join two parts to an answer. */
 static enum sheaf_status
-try_results(const char *path, struct sheaf_error *error)
+answer(const char *text, const void *first, size_t first_bytes, const void *second, int64_t second_bytes, char **reply,
+       int64_t *reply_bytes, struct sheaf_error *error)
 {
-    struct store_past past;
-    enum sheaf_status status = store_past_read(path, &past, error);
-    store_past_free(&past);
+    *reply = malloc(first_bytes + (size_t)second_bytes);
+    if (!*reply)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for its description", text);
+    memcpy(*reply, first, first_bytes);
+    if (second)
+        memcpy(*reply + first_bytes, second, (size_t)second_bytes);
+    *reply_bytes = (int64_t)first_bytes + second_bytes;
+    return SHEAF_OK;
+}
+
+/** The map, a set's members behind it. */
+static enum sheaf_status
+work_on_operand(const struct question *question, const char *text, char **reply, int64_t *reply_bytes,
+                struct sheaf_error *error)
+{
+    struct source_map map;
+    struct set *set = NULL;
+    source_allow(question->external, question->filters);
+    enum sheaf_status status = question->subject == SUBJECT_SET
+                                   ? source_describe_set(text, question->core_ndim, &map, &set, error)
+                                   : source_describe(text, question->core_ndim, 0, 0, &map, error);
+    return status ? status : answer(text, &map, sizeof map, set, set ? set->bytes : 0, reply, reply_bytes, error);
+}
+
+static enum sheaf_status
+work_on_results(const char *path, bool members, char **reply, int64_t *reply_bytes, struct sheaf_error *error)
+{
+    struct store_outline *outline;
+    enum sheaf_status status = store_outline_read(path, members, &outline, reply_bytes, error);
+    *reply = (char *)outline;
     return status;
 }
 
-/** In the helper: the answer is the map, a set's members behind it; of results there is none. */
+static enum sheaf_status
+work_on_sweep(const char *path, char **reply, int64_t *reply_bytes, struct sheaf_error *error)
+{
+    struct store_sweep_outline outline;
+    enum sheaf_status status = store_sweep_outline_read(path, &outline, error);
+    return status ? status : answer(path, &outline, sizeof outline, NULL, 0, reply, reply_bytes, error);
+}
+
+/** What is known of the file, a results file's outline behind it. */
+static enum sheaf_status
+work_on_file(const char *path, char **reply, int64_t *reply_bytes, struct sheaf_error *error)
+{
+    struct describe_file file = {.kind = DESCRIBE_RESULTS};
+    struct sheaf_error ignored;
+    struct store_outline *outline;
+    int64_t bytes = 0;
+    enum sheaf_status status = store_outline_read(path, false, &outline, &bytes, error);
+    // Not a results file, but perhaps a sweep's or an input: then what it holds is what users want to know.
+    if (status == SHEAF_BAD_DATA && store_sweep_outline_read(path, &file.sweep, &ignored) == SHEAF_OK) {
+        file.kind = DESCRIBE_SWEEP;
+        status = SHEAF_OK;
+    } else if (status == SHEAF_BAD_DATA &&
+               store_list_datasets(path, DATASETS_MOST, file.datasets, sizeof file.datasets, &ignored) == SHEAF_OK &&
+               file.datasets[0]) {
+        file.kind = DESCRIBE_DATASETS;
+        status = SHEAF_OK;
+    }
+    return status ? status : answer(path, &file, sizeof file, outline, bytes, reply, reply_bytes, error);
+}
+
 static enum sheaf_status
 work(const char *bytes, int64_t count, char **reply, int64_t *reply_bytes, struct sheaf_error *error)
 {
     struct question question;
-    struct source_map map;
-    struct set *set = NULL;
     const char *text = bytes + sizeof question;
     (void)count;
     memcpy(&question, bytes, sizeof question);
     if (question.directory[0] && chdir(question.directory) != 0)
         return sheaf_fail(error, SHEAF_NO_INPUT, "%s: cannot enter the directory %s: %m", text, question.directory);
-    if (question.subject == SUBJECT_RESULTS)
-        return try_results(text, error);
-    source_allow(question.external, question.filters);
-    enum sheaf_status status = question.subject == SUBJECT_SET
-                                   ? source_describe_set(text, question.core_ndim, &map, &set, error)
-                                   : source_describe(text, question.core_ndim, 0, 0, &map, error);
-    if (status)
-        return status;
-    int64_t set_bytes = set ? set->bytes : 0;
-    *reply = malloc(sizeof map + (size_t)set_bytes);
-    if (!*reply)
-        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory for its description", text);
-    memcpy(*reply, &map, sizeof map);
-    if (set)
-        memcpy(*reply + sizeof map, set, (size_t)set_bytes);
-    *reply_bytes = (int64_t)sizeof map + set_bytes;
-    return SHEAF_OK;
+    switch (question.subject) {
+    case SUBJECT_RESULTS:
+        return work_on_results(text, question.members, reply, reply_bytes, error);
+    case SUBJECT_SWEEP:
+        return work_on_sweep(text, reply, reply_bytes, error);
+    case SUBJECT_FILE:
+        return work_on_file(text, reply, reply_bytes, error);
+    case SUBJECT_DATASET:
+    case SUBJECT_SET:
+        break;
+    }
+    return work_on_operand(&question, text, reply, reply_bytes, error);
 }
+
+// ---- where it is asked ----
 
 void
 describe_begin(void)
@@ -94,15 +152,14 @@ describe_end(void)
     own.helper = NULL;
 }
 
-/** @param[out] reply  malloc'ed */
+/** @param[in] question  what is particular to it. @param[out] reply  malloc'ed */
 static enum sheaf_status
-ask(enum subject subject, const char *text, int core_ndim, char **reply, int64_t *reply_bytes,
-    struct sheaf_error *error)
+ask(struct question question, const char *text, char **reply, int64_t *reply_bytes, struct sheaf_error *error)
 {
-    struct question question = {
-        .subject = subject, .core_ndim = core_ndim, .external = own.external, .filters = own.filters};
     const size_t length = strlen(text) + 1;
     *reply = NULL;
+    question.external = own.external;
+    question.filters = own.filters;
     if (!own.helper)
         return own.failure.status ? sheaf_fail(error, own.failure.status, "%s: %s", text, own.failure.text)
                                   : sheaf_fail(error, SHEAF_INTERNAL, "%s: there is no process to examine it", text);
@@ -124,7 +181,8 @@ describe_dataset(const char *text, int core_ndim, struct source_map *map, struct
 {
     char *reply;
     int64_t bytes;
-    enum sheaf_status status = ask(SUBJECT_DATASET, text, core_ndim, &reply, &bytes, error);
+    enum sheaf_status status =
+        ask((struct question){.subject = SUBJECT_DATASET, .core_ndim = core_ndim}, text, &reply, &bytes, error);
     if (reply)
         memcpy(map, reply, sizeof *map);
     free(reply);
@@ -137,7 +195,8 @@ describe_set(const char *text, int core_ndim, struct source_map *map, struct set
     char *reply;
     int64_t bytes;
     *set = NULL;
-    enum sheaf_status status = ask(SUBJECT_SET, text, core_ndim, &reply, &bytes, error);
+    enum sheaf_status status =
+        ask((struct question){.subject = SUBJECT_SET, .core_ndim = core_ndim}, text, &reply, &bytes, error);
     if (!reply)
         return status;
     memcpy(map, reply, sizeof *map);
@@ -147,12 +206,53 @@ describe_set(const char *text, int core_ndim, struct source_map *map, struct set
 }
 
 enum sheaf_status
-describe_past(const char *path, struct store_past *past, struct sheaf_error *error)
+describe_results(const char *path, bool members, struct store_outline **outline, struct sheaf_error *error)
 {
     char *reply;
     int64_t bytes;
+    enum sheaf_status status =
+        ask((struct question){.subject = SUBJECT_RESULTS, .members = members}, path, &reply, &bytes, error);
+    *outline = (struct store_outline *)(void *)reply;
+    return status;
+}
+
+enum sheaf_status
+describe_past(const char *path, bool members, struct store_past *past, struct sheaf_error *error)
+{
+    struct store_outline *outline;
     memset(past, 0, sizeof *past);
-    enum sheaf_status status = ask(SUBJECT_RESULTS, path, 0, &reply, &bytes, error);
+    enum sheaf_status status = describe_results(path, members, &outline, error);
+    if (status == SHEAF_NO_INPUT && access(path, F_OK) == 0)
+        status = error->status = SHEAF_BAD_DATA;
+    if (!status)
+        status = store_past_read(path, outline, past, error);
+    free(outline);
+    return status;
+}
+
+enum sheaf_status
+describe_sweep(const char *path, struct store_sweep_outline *outline, struct sheaf_error *error)
+{
+    char *reply;
+    int64_t bytes;
+    enum sheaf_status status = ask((struct question){.subject = SUBJECT_SWEEP}, path, &reply, &bytes, error);
+    if (reply)
+        memcpy(outline, reply, sizeof *outline);
     free(reply);
-    return status ? status : store_past_read(path, past, error);
+    return status;
+}
+
+enum sheaf_status
+describe_file(const char *path, struct describe_file *file, struct sheaf_error *error)
+{
+    char *reply;
+    int64_t bytes;
+    memset(file, 0, sizeof *file);
+    enum sheaf_status status = ask((struct question){.subject = SUBJECT_FILE}, path, &reply, &bytes, error);
+    if (!reply)
+        return status;
+    memcpy(file, reply, sizeof *file);
+    memmove(reply, reply + sizeof *file, (size_t)bytes - sizeof *file);
+    file->outline = (struct store_outline *)(void *)reply;
+    return SHEAF_OK;
 }

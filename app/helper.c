@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WHY_TEXT = 128 };
+enum { WHY_TEXT = 192 };
 
 /** What the processes share in memory: it outlives a crash. */
 struct blackboard {
@@ -176,13 +176,17 @@ word_end(int ended, char text[WHY_TEXT])
 {
     const char *hint = "look at the file before it is used, or copy it anew";
     if (!WIFSIGNALED(ended))
-        snprintf(text, WHY_TEXT, "the process that examines it failed, exit %d; %s", WEXITSTATUS(ended), hint);
+        snprintf(text, WHY_TEXT, "cannot be opened: the process that examines it failed, exit %d; %s",
+                 WEXITSTATUS(ended), hint);
     else if (WTERMSIG(ended) == SIGPROF)
-        snprintf(text, WHY_TEXT, "examining it took more than %d s of CPU; %s", own.bounds.step_cpu_seconds, hint);
+        snprintf(text, WHY_TEXT, "cannot be opened: the HDF5 library took more than %d s of CPU for it; %s",
+                 own.bounds.step_cpu_seconds, hint);
     else if (WTERMSIG(ended) == SIGALRM)
-        snprintf(text, WHY_TEXT, "examining it took more than %d s; %s", own.bounds.step_seconds, hint);
+        snprintf(text, WHY_TEXT, "cannot be opened: the HDF5 library took more than %d s for it; %s",
+                 own.bounds.step_seconds, hint);
     else
-        snprintf(text, WHY_TEXT, "examining it crashed the HDF5 library (%s); %s", strsignal(WTERMSIG(ended)), hint);
+        snprintf(text, WHY_TEXT, "cannot be opened: the HDF5 library crashes on it (signal %d, %s); %s",
+                 WTERMSIG(ended), strsignal(WTERMSIG(ended)), hint);
 }
 
 /** Give up. @return whether that could be told */

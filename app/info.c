@@ -1,5 +1,6 @@
 #include "info.h"
 #include "blas.h"
+#include "describe.h"
 #include "list.h"
 #include "node.h"
 #include "plugin.h"
@@ -9,6 +10,7 @@
 #include "summary.h"
 #include "sweep.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -159,21 +161,10 @@ print_operand(int number, const struct source_map *operand)
 }
 
 static enum sheaf_status
-print_file(const char *path, struct sheaf_error *error)
+print_results(const char *path, const struct store_outline *outline, struct sheaf_error *error)
 {
     struct store_summary summary;
-    char datasets[4096];
-    enum sheaf_status status = store_describe(path, &summary, error);
-    if (status == SHEAF_BAD_DATA) {
-        // Not a results file, but perhaps an input: then what it holds is what users want to know.
-        struct sheaf_error ignored;
-        if (sweep_print_file(path, &ignored) == SHEAF_OK)
-            return SHEAF_OK;
-        if (store_list_datasets(path, 40, datasets, sizeof datasets, &ignored) == SHEAF_OK && datasets[0]) {
-            printf("%s: an HDF5 file, not a results file of Sheaf's; its datasets\n%s", path, datasets);
-            return SHEAF_OK;
-        }
-    }
+    enum sheaf_status status = store_describe(path, outline, &summary, error);
     if (status)
         return status;
     status_print_headline(path, &summary);
@@ -186,6 +177,28 @@ print_file(const char *path, struct sheaf_error *error)
     status_print_run(&summary);
     store_summary_free(&summary);
     return SHEAF_OK;
+}
+
+static enum sheaf_status
+print_file(const char *path, struct sheaf_error *error)
+{
+    struct describe_file file;
+    enum sheaf_status status = describe_file(path, &file, error);
+    if (status)
+        return status;
+    switch (file.kind) {
+    case DESCRIBE_RESULTS:
+        status = print_results(path, file.outline, error);
+        break;
+    case DESCRIBE_SWEEP:
+        status = sweep_print_file(path, &file.sweep, error);
+        break;
+    case DESCRIBE_DATASETS:
+        printf("%s: an HDF5 file, not a results file of Sheaf's; its datasets\n%s", path, file.datasets);
+        break;
+    }
+    free(file.outline);
+    return status;
 }
 
 static void

@@ -56,12 +56,17 @@ run_alone(const struct options *options)
 {
     struct sheaf_error error = {SHEAF_OK, ""};
     int code = SHEAF_OK;
-    if (options->version)
+    if (options->version) {
         printf("sheaf %s\n", SHEAF_VERSION);
-    else if (options->help)
+    } else if (options->help) {
         options_print_help(options->command, stdout);
-    else if (find_alone(options->command)(options, &error))
-        code = complain(&error);
+    } else {
+        if (options->operand_count > 0) // a file, most likely
+            describe_begin();
+        if (find_alone(options->command)(options, &error))
+            code = complain(&error);
+        describe_end();
+    }
     return fflush(stdout) == 0 || code ? code : SHEAF_IO_ERROR;
 }
 

@@ -1,5 +1,6 @@
 #include "recompute.h"
 #include "blas.h"
+#include "describe.h"
 #include "job.h"
 #include "pass.h"
 #include "results.h"
@@ -256,9 +257,7 @@ static enum sheaf_status
 open_original(struct recompute *recompute, struct plan_rest **rest, struct sheaf_error *error)
 {
     struct store_past *past = &recompute->past;
-    enum sheaf_status status = store_past_read(recompute->line.path, past, error);
-    if (!status)
-        status = results_match(recompute->job, past, error);
+    enum sheaf_status status = results_match(recompute->job, past, error);
     if (!status)
         status = store_attach_reading(&past->summary.map, past->places, &recompute->original, error);
     return status ? status : draw_sample(recompute, rest, error);
@@ -329,6 +328,10 @@ recompute_file(struct recompute *recompute, struct comm *comm, struct sheaf_erro
     options->scratch = scratch[0] ? scratch : recompute->options->scratch;
     options->resume = options->retry_failed = options->verify = options->dry_run = false;
     status = run_allow(options, comm, error);
+    // Before the process that describes files ends, and before the command makes one.
+    if (!status && comm_place(comm)->rank == 0)
+        status = describe_past(recompute->line.path, true, &recompute->past, error);
+    status = comm_agree(comm, status, error);
     if (!status)
         status = job_begin(&command, options, comm, &recompute->job, error);
     if (!status)

@@ -95,7 +95,7 @@ resume_find(struct job *job, struct job_tasks *tasks, struct sheaf_error *error)
     if (!job->resume)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to go on with it", output);
     struct store_past *past = &job->resume->past;
-    enum sheaf_status status = describe_past(output, past, error);
+    enum sheaf_status status = describe_past(output, true, past, error);
     if (status == SHEAF_NO_INPUT && access(output, F_OK) != 0 && errno == ENOENT) {
         resume_free(job);
         return SHEAF_OK; // the first start

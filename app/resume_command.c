@@ -18,7 +18,7 @@ static enum sheaf_status
 read_begun(const char *path, struct begun *begun, char **words, struct sheaf_error *error)
 {
     struct store_past past;
-    enum sheaf_status status = describe_past(path, &past, error);
+    enum sheaf_status status = describe_past(path, false, &past, error);
     if (!status) {
         memcpy(begun->path, past.summary.map.path, sizeof begun->path);
         memcpy(begun->directory, past.summary.directory, sizeof begun->directory);

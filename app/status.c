@@ -1,10 +1,12 @@
 #include "status.h"
+#include "describe.h"
 #include "json.h"
 #include "node.h"
 #include "progress.h"
 #include "sheaf/kernel.h"
 #include "slurm.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -195,7 +197,11 @@ status_command(const struct options *options, struct sheaf_error *error)
     struct store_summary summary;
     if (options->operand_count != 1)
         return sheaf_fail(error, SHEAF_USAGE, "status takes one results file, %d given", options->operand_count);
-    enum sheaf_status status = store_describe(options->operands[0], &summary, error);
+    struct store_outline *outline;
+    enum sheaf_status status = describe_results(options->operands[0], false, &outline, error);
+    if (!status)
+        status = store_describe(options->operands[0], outline, &summary, error);
+    free(outline);
     if (status)
         return status;
     struct status_owner owner;

@@ -12,7 +12,7 @@
 /**
  * One process does it, without MPI; reads only, also while a run writes the file.
  * @return SHEAF_OK; with --exit-code SHEAF_TASKS_FAILED where all is done but some failed, SHEAF_INTERRUPTED where not all
- *         is done, both without a text; what store_describe returns
+ *         is done, both without a text; what describe_results and store_describe return
  */
 enum sheaf_status status_command(const struct options *options, struct sheaf_error *error);
 

@@ -1,5 +1,6 @@
 #include "sweep.h"
 #include "blas.h"
+#include "describe.h"
 #include "node.h"
 #include "results.h"
 #include "run.h"
@@ -136,7 +137,10 @@ static enum sheaf_status
 take_over(struct sweep *sweep, const char *path, const char *identity, struct sweep_data *found,
           struct sheaf_error *error)
 {
-    enum sheaf_status status = store_sweep_open(path, true, &sweep->file, error);
+    enum sheaf_status status = sweep->described.status;
+    *error = sweep->described;
+    if (!status)
+        status = store_sweep_open(path, &sweep->outline, true, &sweep->file, error);
     if (status == SHEAF_BAD_DATA || status == SHEAF_NO_INPUT)
         return sheaf_fail(error, SHEAF_NO_OUTPUT,
                           "%s exists, and is no file of a sweep; give --overwrite to replace it, or another -o", path);
@@ -309,6 +313,9 @@ sweep_command(const struct options *options, struct comm *comm, struct sheaf_err
     if (!sweep)
         comm_abort();
     enum sheaf_status status = run_allow(options, comm, error);
+    // The process that describes files ends when the job begins.
+    if (!status && comm_place(comm)->rank == 0 && options->output && !options->overwrite)
+        describe_sweep(options->output, &sweep->outline, &sweep->described);
     if (!status) {
         struct job *job;
         status = job_begin(&command, options, comm, &job, error);
@@ -324,14 +331,14 @@ sweep_command(const struct options *options, struct comm *comm, struct sheaf_err
 }
 
 enum sheaf_status
-sweep_print_file(const char *path, struct sheaf_error *error)
+sweep_print_file(const char *path, const struct store_sweep_outline *outline, struct sheaf_error *error)
 {
     struct store_sweep *file;
     struct sweep_data *data = calloc(1, sizeof *data);
     enum store_sweep_phase phase;
     if (!data)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to read it", path);
-    enum sheaf_status status = store_sweep_open(path, false, &file, error);
+    enum sheaf_status status = store_sweep_open(path, outline, false, &file, error);
     if (!status)
         status = sweep_file_read(file, data, &phase, error);
     if (!status) {

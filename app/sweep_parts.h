@@ -18,10 +18,12 @@ struct sweep {
     struct sweep_data data; /**< alike on all ranks, but for what is measured: that is at the root */
     enum store_sweep_phase phase;
     bool lacks_memory[CELLS_MOST]; /**< cells that do not fit the node: they are not measured */
-    struct store_sweep *file;      /**< root; NULL: none is wanted */
-    struct cells_budget budget;    /**< root */
-    double round_seconds;          /**< root: of the last round, all of it */
-    int64_t seconds;               /**< that the sweep may take */
+    struct sheaf_error described;  /**< root: why what is there already is no sweep's file, or cannot be described */
+    struct store_sweep_outline outline; /**< root: else what it is */
+    struct store_sweep *file;           /**< root; NULL: none is wanted */
+    struct cells_budget budget;         /**< root */
+    double round_seconds;               /**< root: of the last round, all of it */
+    int64_t seconds;                    /**< that the sweep may take */
 };
 
 static inline bool

@@ -1,10 +1,12 @@
 #include "verify.h"
+#include "describe.h"
 #include "node.h"
 #include "progress.h"
 #include "store_verify.h"
 #include "summary.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const char *
 plural(int64_t count)
@@ -65,7 +67,11 @@ verify_command(const struct options *options, struct sheaf_error *error)
     char *path = options->operands[0];
     struct store_verdict verdict;
     const int64_t start = node_nanoseconds();
-    enum sheaf_status status = store_verify(path, print_finding, path, &verdict, error);
+    struct store_outline *outline;
+    enum sheaf_status status = describe_results(path, true, &outline, error);
+    if (!status)
+        status = store_verify(path, outline, print_finding, path, &verdict, error);
+    free(outline);
     if (status)
         return status;
     print_verdict(path, &verdict, 1e-9 * (double)(node_nanoseconds() - start));

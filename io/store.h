@@ -232,11 +232,15 @@ struct store_summary {
     int64_t run_count;
 };
 
+struct store_outline;
+
 /**
- * Read a results file. Opens it read-only; works while it is being written.
- * @return SHEAF_OK; SHEAF_NO_INPUT; SHEAF_BAD_DATA: HDF5, but no results file of Sheaf's, or of a later format
+ * Read a results file of which the library has told (store_outline.h). Opens it read-only; works while it is being written.
+ * @return SHEAF_OK; SHEAF_NO_INPUT; SHEAF_BAD_DATA: it is damaged; SHEAF_IO_ERROR: it cannot be read, or is not the file that was
+ *         outlined any more
  */
-enum sheaf_status store_describe(const char *path, struct store_summary *summary, struct sheaf_error *error);
+enum sheaf_status store_describe(const char *path, const struct store_outline *outline, struct store_summary *summary,
+                                 struct sheaf_error *error);
 void store_summary_free(struct store_summary *summary);
 
 /** @return the version of the HDF5 library in use, "1.10.8" */

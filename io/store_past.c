@@ -1,7 +1,6 @@
 #include "store_past.h"
 
 #include "file.h"
-#include "store_names.h"
 #include "store_reading.h"
 
 #include <stdlib.h>
@@ -50,16 +49,30 @@ count_hosts(struct store_past *past)
     return status;
 }
 
+static enum sheaf_status
+keep_members(struct store_past *past, const struct store_outline *outline, struct sheaf_error *error)
+{
+    const size_t bytes = (size_t)outline->member_count * sizeof *past->members;
+
+    past->member_count = outline->member_count;
+    past->members = malloc(bytes + 1);
+    if (!past->members)
+        return no_memory(past, error);
+    memcpy(past->members, outline->members, bytes);
+    return SHEAF_OK;
+}
+
 enum sheaf_status
-store_past_read(const char *path, struct store_past *past, struct sheaf_error *error)
+store_past_read(const char *path, const struct store_outline *outline, struct store_past *past,
+                struct sheaf_error *error)
 {
     memset(past, 0, sizeof *past);
     past->reading = calloc(1, sizeof *past->reading);
     if (!past->reading)
         return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to read it", path);
-    enum sheaf_status status = store_reading_start(past->reading, path, &past->summary, error);
-    if (status == SHEAF_NO_INPUT && past->reading->descriptor >= 0) /* it is there, but no HDF5 file */
-        status = error->status = SHEAF_BAD_DATA;
+    enum sheaf_status status = store_reading_start(past->reading, path, outline, &past->summary, error);
+    if (status == SHEAF_OK)
+        status = keep_members(past, outline, error);
     if (status == SHEAF_OK)
         status = store_reading_table(past->reading, STORE_COMMAND, ARGUMENTS_MOST, &past->arguments);
     if (status == SHEAF_OK)
@@ -80,6 +93,7 @@ store_past_free(struct store_past *past)
     free(past->arguments);
     free(past->classes);
     free(past->places);
+    free(past->members);
     free(past->chunks);
     store_summary_free(&past->summary);
     memset(past, 0, sizeof *past);
@@ -274,33 +288,53 @@ match_spec(const struct store_past *past, const struct store_spec *spec, struct 
 
 /* ---- where results of unequal shapes lie ---- */
 
-/* @param[in] expected  the shape that a task's dataset must have, of the type `type` */
+/* Where each task's dataset lies was found by the names that the file has: they have to be the names of the same tasks. */
 static enum sheaf_status
-find_place(struct store_past *past, const char *output, const char *name, enum sheaf_type type,
-           const struct sheaf_shape *expected, struct store_place *place, struct sheaf_error *error)
+match_names(const struct store_past *past, const struct store_spec *spec, struct sheaf_error *error)
 {
-    const size_t room = strlen(output) + strlen(name) + sizeof "//";
-    struct store_found found;
-    char *path = malloc(room);
+    int64_t *starts = NULL, at = 0;
+    char *names = NULL;
 
-    if (!path)
-        return no_memory(past, error);
-    snprintf(path, room, "/%s/%s", output, name);
-    enum sheaf_status status = store_reading_find(past->reading, path, &found);
-    if (status == SHEAF_OK && (!found.typed || found.type != type || found.ndim != expected->ndim ||
-                               memcmp(found.extent, expected->extent, (size_t)found.ndim * sizeof *found.extent) != 0))
-        status =
-            sheaf_fail(error, SHEAF_BAD_DATA, "%s: cannot go on: %s has another shape or type than when it was begun",
-                       past->summary.map.path, path);
-    place->offset = found.offset;
-    if (status == SHEAF_OK && !sheaf_shape_bytes(expected, type, &place->bytes))
-        status = store_reading_fail(past->reading, path);
-    free(path);
+    enum sheaf_status status = store_reading_names(past->reading, &names, &starts);
+    if (status == SHEAF_OK && !names)
+        return store_reading_fail(past->reading, "/sheaf/names");
+    for (int64_t task = 0; task < spec->tasks && status == SHEAF_OK; task++) {
+        const char *now = at < spec->names_bytes ? spec->names + at : "";
+        if (strcmp(now, names + starts[task]) != 0)
+            status = refuse(past, error, "the name of a task", now, names + starts[task]);
+        at += (int64_t)strlen(now) + 1;
+    }
+    free(starts);
+    free(names);
     return status;
 }
 
+/* What is wrong with a task's dataset: rare, so its name is looked for only now. */
 static enum sheaf_status
-find_group(struct store_past *past, const struct store_spec *spec, int output, const char *const *names,
+refuse_member(const struct store_past *past, const struct store_spec *spec, const struct store_output *output,
+              int64_t task, const struct store_member *member, struct sheaf_error *error)
+{
+    const char *name = spec->names;
+    char path[2 * STORE_NAME_BYTES];
+
+    for (int64_t i = 0; i < task; i++)
+        name += strlen(name) + 1;
+    snprintf(path, sizeof path, "/%s/%.*s", output->name, STORE_NAME_BYTES - 2, name);
+    if (!member->present)
+        return store_reading_fail(past->reading, path);
+    return sheaf_fail(error, SHEAF_BAD_DATA, "%s: cannot go on: %s has another shape or type than when it was begun",
+                      past->summary.map.path, path);
+}
+
+static bool
+is_shaped(const struct store_member *member, enum sheaf_type type, const struct sheaf_shape *shape)
+{
+    return member->type == (int32_t)type && member->ndim == shape->ndim &&
+           memcmp(member->extent, shape->extent, (size_t)shape->ndim * sizeof *shape->extent) == 0;
+}
+
+static enum sheaf_status
+take_group(struct store_past *past, const struct store_spec *spec, int output, const struct store_member *members,
            struct store_place *places, struct sheaf_error *error)
 {
     const struct store_output *about = &spec->outputs[output];
@@ -311,34 +345,42 @@ find_group(struct store_past *past, const struct store_spec *spec, int output, c
         const struct store_class *class = &spec->classes[c];
         for (int64_t i = 0; i < class->tasks && status == SHEAF_OK; i++) {
             int64_t position = class->first_position + i, task = spec->order ? spec->order[position] : position;
-            status = find_place(past, about->name, names[task], about->array.type, &class->output_shapes[output],
-                                &places[task], error);
+            const struct store_member *member = &members[task];
+            if (member->present && is_shaped(member, about->array.type, &class->output_shapes[output]))
+                places[task] = (struct store_place){member->offset, member->bytes};
+            else
+                status = refuse_member(past, spec, about, task, member, error);
         }
     }
     return status;
 }
 
 static enum sheaf_status
-find_places(struct store_past *past, const struct store_spec *spec, struct sheaf_error *error)
+take_places(struct store_past *past, const struct store_spec *spec, struct sheaf_error *error)
 {
-    struct store_names names = {.of = NULL};
     int64_t grouped = 0;
 
     for (int i = 0; i < spec->output_count; i++)
         grouped += spec->outputs[i].grouped;
     if (grouped == 0)
         return SHEAF_OK;
+    enum sheaf_status status = match_names(past, spec, error);
+    if (status == SHEAF_OK && past->member_count != grouped * spec->tasks)
+        status = sheaf_fail(error, SHEAF_INTERNAL, "%s: %lld datasets were found, of %lld", past->summary.map.path,
+                            (long long)past->member_count, (long long)(grouped * spec->tasks));
+    if (status != SHEAF_OK)
+        return status;
     past->places_bytes = past->summary.map.places_bytes = grouped * spec->tasks * (int64_t)sizeof *past->places;
     past->places = malloc((size_t)past->places_bytes + 1);
-    enum sheaf_status status = past->places ? store_names_split(spec, &names, error) : no_memory(past, error);
-    struct store_place *places = past->places;
+    if (!past->places)
+        return no_memory(past, error);
+    int64_t done = 0;
     for (int i = 0; i < spec->output_count && status == SHEAF_OK; i++) {
         if (!spec->outputs[i].grouped)
             continue;
-        status = find_group(past, spec, i, names.of, places, error);
-        places += spec->tasks;
+        status = take_group(past, spec, i, past->members + done, past->places + done, error);
+        done += spec->tasks;
     }
-    store_names_free(&names);
     return status;
 }
 
@@ -429,8 +471,7 @@ store_past_match(struct store_past *past, const struct store_spec *spec, struct 
     past->reading->error = error;
     enum sheaf_status status = match_spec(past, spec, error);
     if (status == SHEAF_OK)
-        status = find_places(past, spec, error);
-    store_reading_close(past->reading);
+        status = take_places(past, spec, error);
     return status == SHEAF_OK ? judge_chunks(past, error) : status;
 }
 

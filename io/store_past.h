@@ -24,6 +24,8 @@ struct store_chunk_past {
     uint8_t condition; /**< enum store_condition */
 };
 
+struct store_member;
+struct store_outline;
 struct store_reading;
 
 /** A results file, read. */
@@ -38,16 +40,20 @@ struct store_past {
     struct store_chunk_past *chunks; /**< since store_past_match */
     uint32_t next_run;               /**< the number of the next start; since store_past_match */
     int host_count;                  /**< rows of /sheaf/hosts in use */
-    struct store_reading *reading;   /**< the file, open */
+    struct store_member *members;    /**< where the datasets of groups lie */
+    int64_t member_count;
+    struct store_reading *reading; /**< the file, open */
 };
 
 /**
- * Open a results file and read what is fixed in it.
- * @param[in]  path  must stay while `past` lives
+ * Open a results file of which the library has told (store_outline.h), and read what is fixed in it.
+ * @param[in]  path     must stay while `past` lives
+ * @param[in]  outline  with its members, where store_past_match is to follow
  * @param[out] past  store_past_free is the caller's, also after a failure
- * @return SHEAF_OK; SHEAF_NO_INPUT: there is none; SHEAF_BAD_DATA: no results file, a damaged one, or of a later format
+ * @return SHEAF_OK; SHEAF_NO_INPUT: there is none; SHEAF_BAD_DATA: a damaged one; SHEAF_IO_ERROR: not the file that was outlined
  */
-enum sheaf_status store_past_read(const char *path, struct store_past *past, struct sheaf_error *error);
+enum sheaf_status store_past_read(const char *path, const struct store_outline *outline, struct store_past *past,
+                                  struct sheaf_error *error);
 
 /**
  * Check that the file is of the computation that the spec describes, down to the content of its operands (their paths and times

@@ -178,12 +178,12 @@ count_chunks(struct store_reading *reading)
 }
 
 enum sheaf_status
-store_describe(const char *path, struct store_summary *summary, struct sheaf_error *error)
+store_describe(const char *path, const struct store_outline *outline, struct store_summary *summary,
+               struct sheaf_error *error)
 {
     struct store_reading reading;
 
-    enum sheaf_status status = store_reading_start(&reading, path, summary, error);
-    store_reading_close(&reading);
+    enum sheaf_status status = store_reading_start(&reading, path, outline, summary, error);
     if (status == SHEAF_OK)
         status = read_command(&reading);
     if (status == SHEAF_OK)

@@ -2,7 +2,7 @@
 
 #include "file.h"
 #include "store_building.h"
-#include "store_reading.h"
+#include "store_library.h"
 #include "store_target.h"
 
 #include <stdlib.h>
@@ -202,72 +202,97 @@ store_sweep_create(const char *path, bool overwrite, const char *identity, const
 
 /* Find a column, and how many cells and rounds the file has. */
 static enum sheaf_status
-find_column(const struct store_reading *reading, struct store_sweep *sweep, int number)
+find_column(const struct store_library *library, int number, struct store_sweep_outline *outline)
 {
     const struct column *column = &columns[number];
     struct store_found found;
     char path[64];
 
     snprintf(path, sizeof path, "/sweep/%s", column->name);
-    enum sheaf_status status = store_reading_find(reading, path, &found);
+    enum sheaf_status status = store_library_find(library, path, &found);
     if (status != SHEAF_OK)
         return status;
     const bool matrix = column->extent == ROUNDS_BY_CELLS;
     bool ok = found.element_bytes == value_bytes(column) && found.ndim == (matrix ? 2 : 1) && found.extent[0] > 0;
     if (ok && number == STORE_SWEEP_LAYOUT)
-        sweep->cells = found.extent[0];
+        outline->cells = found.extent[0];
     if (ok && number == STORE_SWEEP_SECONDS)
-        sweep->rounds = found.extent[0];
-    ok = ok && sweep->cells <= CELLS_MOST && sweep->rounds <= ROUNDS_MOST;
+        outline->rounds = found.extent[0];
+    ok = ok && outline->cells <= CELLS_MOST && outline->rounds <= ROUNDS_MOST;
+    const struct store_sweep about = {.cells = outline->cells, .rounds = outline->rounds};
     if (column->extent == BYTES)
-        ok = ok && found.extent[0] <= TEXT_MOST && (sweep->texts[number] = calloc((size_t)found.extent[0] + 1, 1));
+        ok = ok && found.extent[0] <= TEXT_MOST;
     else
-        ok = ok && found.extent[0] * (matrix ? found.extent[1] : 1) == count_values(sweep, column);
-    sweep->offsets[number] = found.offset;
-    if (!ok)
-        return store_reading_fail(reading, path);
-    return column->extent == BYTES ? file_read(sweep->descriptor, sweep->path, found.offset, sweep->texts[number],
-                                               (size_t)found.extent[0], reading->error)
-                                   : SHEAF_OK;
+        ok = ok && found.extent[0] * (matrix ? found.extent[1] : 1) == count_values(&about, column);
+    outline->text_bytes[number] = column->extent == BYTES ? found.extent[0] : 0;
+    outline->offsets[number] = found.offset;
+    return ok ? SHEAF_OK : store_reading_fail(&library->reading, path);
 }
 
 static enum sheaf_status
-find_columns(struct store_sweep *sweep, struct sheaf_error *error)
+check_format(const struct store_reading *reading, const struct store_sweep_outline *outline)
 {
-    struct store_reading reading = {
-        .path = sweep->path, .file = H5I_INVALID_HID, .group = H5I_INVALID_HID, .error = error};
-    struct stat about;
     int64_t format = 0;
 
-    if (fstat(sweep->descriptor, &about) != 0)
-        return sheaf_fail(error, SHEAF_IO_ERROR, "%s: cannot examine it: %m", sweep->path);
-    reading.file_bytes = about.st_size;
-    enum sheaf_status status = hdf5_guard_open(sweep->path, sweep->path, &reading.file, error);
-    if (status == SHEAF_OK && (reading.group = store_reading_open_group(&reading, "sweep")) < 0)
-        status =
-            sheaf_fail(error, SHEAF_BAD_DATA, "%s: is HDF5, but no file of a sweep: it has no /sweep", sweep->path);
-    for (int i = 0; i < STORE_SWEEP_COLUMNS && status == SHEAF_OK; i++) {
-        status = find_column(&reading, sweep, i);
-        if (status == SHEAF_OK && i == STORE_SWEEP_FORMAT)
-            status = store_sweep_read(sweep, STORE_SWEEP_FORMAT, 0, 1, &format, error);
-        if (status == SHEAF_OK && format != FORMAT)
-            status = sheaf_fail(error, SHEAF_BAD_DATA,
-                                "%s: is of format %lld, this Sheaf knows %d; read it with the version that wrote it",
-                                sweep->path, (long long)format, FORMAT);
-    }
-    store_reading_close(&reading);
+    enum sheaf_status status = file_read(reading->descriptor, reading->path, outline->offsets[STORE_SWEEP_FORMAT],
+                                         &format, sizeof format, reading->error);
+    if (status == SHEAF_OK && format != FORMAT)
+        status = sheaf_fail(reading->error, SHEAF_BAD_DATA,
+                            "%s: is of format %lld, this Sheaf knows %d; read it with the version that wrote it",
+                            reading->path, (long long)format, FORMAT);
     return status;
 }
 
 enum sheaf_status
-store_sweep_open(const char *path, bool writable, struct store_sweep **out, struct sheaf_error *error)
+store_sweep_outline_read(const char *path, struct store_sweep_outline *outline, struct sheaf_error *error)
+{
+    struct store_library library = {.file = H5I_INVALID_HID, .group = H5I_INVALID_HID};
+    struct store_reading *reading = &library.reading;
+    struct store_summary about;
+
+    memset(outline, 0, sizeof *outline);
+    enum sheaf_status status = store_reading_open(reading, path, &about, error);
+    if (status == SHEAF_OK)
+        status = store_library_open(&library, "sweep", "no file of a sweep");
+    for (int i = 0; i < STORE_SWEEP_COLUMNS && status == SHEAF_OK; i++) {
+        status = find_column(&library, i, outline);
+        if (status == SHEAF_OK && i == STORE_SWEEP_FORMAT)
+            status = check_format(reading, outline);
+    }
+    outline->identity = reading->identity;
+    store_library_close(&library);
+    store_reading_end(reading);
+    return status;
+}
+
+static enum sheaf_status
+read_text(struct store_sweep *sweep, int number, int64_t bytes, struct sheaf_error *error)
+{
+    sweep->texts[number] = calloc((size_t)bytes + 1, 1);
+    if (!sweep->texts[number])
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: no memory to read it", sweep->path);
+    return file_read(sweep->descriptor, sweep->path, sweep->offsets[number], sweep->texts[number], (size_t)bytes,
+                     error);
+}
+
+enum sheaf_status
+store_sweep_open(const char *path, const struct store_sweep_outline *outline, bool writable, struct store_sweep **out,
+                 struct sheaf_error *error)
 {
     enum sheaf_status status = start(path, out, error);
     if (status == SHEAF_OK)
         status = writable ? file_open_write(path, false, &(*out)->descriptor, error)
                           : file_open_read(path, path, &(*out)->descriptor, NULL, error);
     if (status == SHEAF_OK)
-        status = find_columns(*out, error);
+        status = store_identity_check(path, &outline->identity, (*out)->descriptor, error);
+    if (status == SHEAF_OK) {
+        (*out)->cells = outline->cells;
+        (*out)->rounds = outline->rounds;
+        memcpy((*out)->offsets, outline->offsets, sizeof(*out)->offsets);
+    }
+    for (int i = 0; i < STORE_SWEEP_COLUMNS && status == SHEAF_OK; i++)
+        if (columns[i].kind == TEXT)
+            status = read_text(*out, i, outline->text_bytes[i], error);
     if (status != SHEAF_OK) {
         store_sweep_close(*out, NULL);
         *out = NULL;

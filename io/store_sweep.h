@@ -10,6 +10,7 @@
 #define SHEAF_STORE_SWEEP_H
 
 #include "sheaf/status.h"
+#include "store_outline.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,6 +58,14 @@ enum store_sweep_phase { STORE_SWEEP_WARMING = 0, STORE_SWEEP_MEASURING = 1, STO
 
 struct store_sweep;
 
+/** What the HDF5 library tells of such a file: plain data, that another process may have read (opening.h). */
+struct store_sweep_outline {
+    struct store_identity identity;
+    int64_t cells, rounds;
+    int64_t offsets[STORE_SWEEP_COLUMNS];
+    int64_t text_bytes[STORE_SWEEP_COLUMNS]; /**< of the columns that are texts */
+};
+
 /**
  * Make the file; all columns but the texts are 0 then.
  * @param[in] overwrite  replace a file of that name; else one that came there since it was checked is left alone
@@ -67,11 +76,15 @@ enum sheaf_status store_sweep_create(const char *path, bool overwrite, const cha
                                      int cells, int rounds, struct store_sweep **out, struct sheaf_error *error);
 
 /**
- * Open a file that store_sweep_create made.
+ * Have the HDF5 library look at a file that store_sweep_create made.
  * @return SHEAF_OK; SHEAF_NO_INPUT: there is none, or no HDF5; SHEAF_BAD_DATA: it is no sweep's, or damaged, or of a later format
  */
-enum sheaf_status store_sweep_open(const char *path, bool writable, struct store_sweep **out,
-                                   struct sheaf_error *error);
+enum sheaf_status store_sweep_outline_read(const char *path, struct store_sweep_outline *outline,
+                                           struct sheaf_error *error);
+
+/** Open one of which the library has told. @return SHEAF_OK; SHEAF_NO_INPUT; SHEAF_IO_ERROR: not the file that was outlined */
+enum sheaf_status store_sweep_open(const char *path, const struct store_sweep_outline *outline, bool writable,
+                                   struct store_sweep **out, struct sheaf_error *error);
 
 /** Close and free; NULL is a no-op. @return SHEAF_IO_ERROR where closing reports a failed write */
 enum sheaf_status store_sweep_close(struct store_sweep *sweep, struct sheaf_error *error);

@@ -19,6 +19,7 @@ enum {
 
 /* A results file that is being verified. */
 struct verifying {
+    const struct store_outline *outline;
     struct store_reading reading;
     struct store_summary summary;
     struct record_digest *digest;
@@ -94,31 +95,6 @@ name_of(const struct verifying *verifying, int64_t task)
     return verifying->names ? verifying->names + verifying->name_starts[task] : NULL;
 }
 
-/* Read the names of tasks, where they have some. */
-static enum sheaf_status
-read_names(struct verifying *verifying)
-{
-    struct store_reading *reading = &verifying->reading;
-    const int64_t tasks = verifying->summary.map.tasks, bytes = reading->tables[STORE_NAMES].rows;
-    int64_t at = 0;
-
-    if (reading->tables[STORE_NAMES].offset < 0)
-        return SHEAF_OK;
-    enum sheaf_status status = store_reading_table(reading, STORE_NAMES, bytes, &verifying->names);
-    if (status != SHEAF_OK)
-        return status;
-    verifying->name_starts = malloc((size_t)tasks * sizeof *verifying->name_starts);
-    if (!verifying->name_starts)
-        return no_memory(verifying);
-    for (int64_t task = 0; task < tasks; task++) {
-        if (at >= bytes)
-            return store_reading_fail(reading, "/sheaf/names");
-        verifying->name_starts[task] = at;
-        at += (int64_t)strlen(verifying->names + at) + 1; /* a NUL is behind the table */
-    }
-    return SHEAF_OK;
-}
-
 /* ---- what they hold ---- */
 
 /* Add bytes that lie side by side in the file. */
@@ -141,36 +117,22 @@ digest_span(struct verifying *verifying, int64_t offset, int64_t bytes, struct s
 
 /* Add the datasets that some tasks have in the group of an output. */
 static enum sheaf_status
-digest_group(struct verifying *verifying, const char *output, int64_t task, int64_t count, struct sheaf_error *error)
+digest_group(struct verifying *verifying, const char *output, const struct store_member *members, int64_t task,
+             int64_t count, struct sheaf_error *error)
 {
-    /* what is wrong with one dataset is told of its chunk */
-    struct store_reading reading = verifying->reading;
     enum sheaf_status status = SHEAF_OK;
 
-    reading.error = error;
-    for (int64_t i = 0; i < count && status == SHEAF_OK; i++) {
-        const char *name = name_of(verifying, task + i);
-        const size_t room = strlen(output) + strlen(name) + sizeof "//";
-        struct store_found found;
-        char *path = malloc(room);
-        if (!path)
-            return no_memory(verifying);
-        snprintf(path, room, "/%s/%s", output, name);
-        status = store_reading_find(&reading, path, &found);
-        int64_t bytes = (int64_t)found.element_bytes;
-        for (int k = 0; k < found.ndim && status == SHEAF_OK; k++)
-            bytes *= found.extent[k]; /* all of them are in the file */
-        if (status == SHEAF_OK)
-            status = digest_span(verifying, found.offset, bytes, error);
-        free(path);
-    }
+    for (int64_t i = task; i < task + count && status == SHEAF_OK; i++)
+        /* what is wrong with one dataset is told of its chunk */
+        status = members[i].present ? digest_span(verifying, members[i].offset, members[i].bytes, error)
+                                    : sheaf_fail(error, SHEAF_BAD_DATA, "%s: /%s/%s is missing or wrong",
+                                                 verifying->reading.path, output, name_of(verifying, i));
     return status;
 }
 
-/* Add a table of tasks: a stacked output, status or info. @param[in] output  of a grouped one; NULL: a stacked one */
+/* Add a table of tasks: status, info or a stacked output. */
 static enum sheaf_status
-digest_tasks(struct verifying *verifying, const char *output, int64_t offset, int64_t task_bytes,
-             struct sheaf_error *error)
+digest_table(struct verifying *verifying, int64_t offset, int64_t task_bytes, struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
     int64_t task, length;
@@ -178,8 +140,42 @@ digest_tasks(struct verifying *verifying, const char *output, int64_t offset, in
     for (int64_t done = 0; done < verifying->count && status == SHEAF_OK; done += length) {
         status = find_run(verifying, verifying->first + done, verifying->count - done, &task, &length, error);
         if (status == SHEAF_OK)
-            status = output ? digest_group(verifying, output, task, length, error)
-                            : digest_span(verifying, offset + task * task_bytes, length * task_bytes, error);
+            status = digest_span(verifying, offset + task * task_bytes, length * task_bytes, error);
+    }
+    return status;
+}
+
+/* Add a grouped output. */
+static enum sheaf_status
+digest_members(struct verifying *verifying, const char *output, const struct store_member *members,
+               struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    int64_t task, length;
+
+    for (int64_t done = 0; done < verifying->count && status == SHEAF_OK; done += length) {
+        status = find_run(verifying, verifying->first + done, verifying->count - done, &task, &length, error);
+        if (status == SHEAF_OK)
+            status = digest_group(verifying, output, members, task, length, error);
+    }
+    return status;
+}
+
+/* Add all outputs. */
+static enum sheaf_status
+digest_outputs(struct verifying *verifying, struct sheaf_error *error)
+{
+    const struct store_map *map = &verifying->summary.map;
+    const struct store_member *members = verifying->outline->members;
+    enum sheaf_status status = SHEAF_OK;
+
+    for (int i = 0; i < map->output_count && status == SHEAF_OK; i++) {
+        const struct store_output *output = &map->outputs[i];
+        if (output->grouped)
+            status = digest_members(verifying, output->name, members, error);
+        else if (!output->shared)
+            status = digest_table(verifying, map->output_offsets[i], map->output_task_bytes[i], error);
+        members += output->grouped ? map->tasks : 0;
     }
     return status;
 }
@@ -189,17 +185,13 @@ static enum sheaf_status
 digest_chunk(struct verifying *verifying, uint64_t *value, struct sheaf_error *error)
 {
     const struct store_map *map = &verifying->summary.map;
-    enum sheaf_status status = SHEAF_OK;
 
     record_digest_reset(verifying->digest);
-    for (int i = 0; i < map->output_count && status == SHEAF_OK; i++)
-        if (!map->outputs[i].shared)
-            status = digest_tasks(verifying, map->outputs[i].grouped ? map->outputs[i].name : NULL,
-                                  map->output_offsets[i], map->output_task_bytes[i], error);
+    enum sheaf_status status = digest_outputs(verifying, error);
     if (status == SHEAF_OK)
-        status = digest_tasks(verifying, NULL, map->status_offset, sizeof(uint8_t), error);
+        status = digest_table(verifying, map->status_offset, sizeof(uint8_t), error);
     if (status == SHEAF_OK)
-        status = digest_tasks(verifying, NULL, map->info_offset, sizeof(int32_t), error);
+        status = digest_table(verifying, map->info_offset, sizeof(int32_t), error);
     *value = record_digest_value(verifying->digest);
     return status;
 }
@@ -462,19 +454,23 @@ static enum sheaf_status
 check_outputs(const struct verifying *verifying)
 {
     const struct store_map *map = &verifying->summary.map;
-    int64_t bytes;
+    int64_t bytes, members = 0;
 
     for (int i = 0; i < map->output_count; i++) {
         const struct store_output *output = &map->outputs[i];
         if (output->grouped && !verifying->names)
             return store_reading_fail(&verifying->reading, "/sheaf/names");
+        members += output->grouped ? map->tasks : 0;
         if (output->grouped || output->shared)
             continue;
         if (!sheaf_multiply(map->tasks, map->output_task_bytes[i], &bytes) ||
-            (bytes > 0 && bytes > verifying->reading.file_bytes - map->output_offsets[i]))
+            (bytes > 0 && bytes > verifying->reading.identity.bytes - map->output_offsets[i]))
             return store_reading_fail(&verifying->reading, output->name);
     }
-    return SHEAF_OK;
+    return members == verifying->outline->member_count
+               ? SHEAF_OK
+               : sheaf_fail(verifying->reading.error, SHEAF_INTERNAL, "%s: %lld datasets were found, of %lld",
+                            verifying->reading.path, (long long)verifying->outline->member_count, (long long)members);
 }
 
 static enum sheaf_status
@@ -490,17 +486,17 @@ make_room(struct verifying *verifying)
 }
 
 enum sheaf_status
-store_verify(const char *path, store_verify_tell *tell, void *context, struct store_verdict *verdict,
-             struct sheaf_error *error)
+store_verify(const char *path, const struct store_outline *outline, store_verify_tell *tell, void *context,
+             struct store_verdict *verdict, struct sheaf_error *error)
 {
-    struct verifying verifying = {.tell = tell, .context = context, .verdict = verdict};
+    struct verifying verifying = {.outline = outline, .tell = tell, .context = context, .verdict = verdict};
 
-    enum sheaf_status status = store_reading_start(&verifying.reading, path, &verifying.summary, error);
+    enum sheaf_status status = store_reading_start(&verifying.reading, path, outline, &verifying.summary, error);
     *verdict = (struct store_verdict){.chunks = verifying.summary.map.chunks, .tasks = verifying.summary.map.tasks};
     if (status == SHEAF_OK)
         status = make_room(&verifying);
     if (status == SHEAF_OK)
-        status = read_names(&verifying);
+        status = store_reading_names(&verifying.reading, &verifying.names, &verifying.name_starts);
     if (status == SHEAF_OK)
         status = check_outputs(&verifying);
     if (status == SHEAF_OK) {

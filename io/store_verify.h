@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+struct store_outline;
+
 enum { STORE_FINDING_TASKS_TEXT = 512 };
 
 /** What does not hold. */
@@ -46,12 +48,13 @@ typedef void store_verify_tell(const struct store_finding *finding, void *contex
  * Read all that was committed again and compare it with its checksums. What is not committed (pending, being computed) is
  * not looked at; so the file may be written meanwhile. Takes constant memory, and the names of tasks where they have some.
  * Outputs that all tasks share (`sheaf make`) are part of no chunk and have no checksum.
+ * @param[in]  outline  what the library tells of the file (store_outline.h), its members too
  * @param[in]  tell     may be NULL
  * @param[out] verdict  undefined after a failure
- * @return SHEAF_OK, whatever was found; SHEAF_NO_INPUT; SHEAF_BAD_DATA: no results file, or one that does not open;
- *         SHEAF_IO_ERROR: its tables cannot be read
+ * @return SHEAF_OK, whatever was found; SHEAF_NO_INPUT; SHEAF_BAD_DATA: its tables do not fit together;
+ *         SHEAF_IO_ERROR: they cannot be read, or it is not the file that was outlined any more
  */
-enum sheaf_status store_verify(const char *path, store_verify_tell *tell, void *context, struct store_verdict *verdict,
-                               struct sheaf_error *error);
+enum sheaf_status store_verify(const char *path, const struct store_outline *outline, store_verify_tell *tell,
+                               void *context, struct store_verdict *verdict, struct sheaf_error *error);
 
 #endif

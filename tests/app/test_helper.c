@@ -137,12 +137,14 @@ a_file_that_crashes_it_is_named_and_the_others_are_examined(void **state)
     (void)state;
     char *reply = ask(helper, "a\nsegv\nb\nabort\nexit\nc");
     assert_memory_equal(reply, "good\nsegv: ", 11);
-    assert_non_null(strstr(reply, "segv: examining it crashed the HDF5 library (Segmentation fault)"));
-    assert_non_null(strstr(reply, "\ngood\nabort: examining it crashed the HDF5 library (Aborted)"));
-    assert_non_null(strstr(reply, "\nexit: the process that examines it failed, exit 3"));
+    assert_non_null(
+        strstr(reply, "segv: cannot be opened: the HDF5 library crashes on it (signal 11, Segmentation fault)"));
+    assert_non_null(
+        strstr(reply, "\ngood\nabort: cannot be opened: the HDF5 library crashes on it (signal 6, Aborted)"));
+    assert_non_null(strstr(reply, "\nexit: cannot be opened: the process that examines it failed, exit 3"));
     assert_string_equal(reply + strlen(reply) - 6, "\ngood\n");
     free(reply);
-    refused(helper, "a\n!segv", SHEAF_BAD_DATA, "segv: examining it crashed");
+    refused(helper, "a\n!segv", SHEAF_BAD_DATA, "segv: cannot be opened: the HDF5 library crashes on it");
     /* what one question died of, another may ask about */
     reply = ask(helper, "a");
     assert_string_equal(reply, "good\n");
@@ -156,13 +158,13 @@ a_file_that_takes_too_much_is_named(void **state)
     struct helper *helper = start(1, 60);
     (void)state;
     char *reply = ask(helper, "spin\nb");
-    assert_non_null(strstr(reply, "spin: examining it took more than 1 s of CPU"));
+    assert_non_null(strstr(reply, "spin: cannot be opened: the HDF5 library took more than 1 s of CPU"));
     assert_string_equal(reply + strlen(reply) - 6, "\ngood\n");
     free(reply);
     helper_stop(helper);
     helper = start(60, 2);
     reply = ask(helper, "sleep\ngreedy\nb");
-    assert_non_null(strstr(reply, "sleep: examining it took more than 2 s;"));
+    assert_non_null(strstr(reply, "sleep: cannot be opened: the HDF5 library took more than 2 s for it;"));
     /* refused by the library, or by the address sanitizer, which ends the process */
     assert_non_null(strstr(reply, "\ngreedy: the "));
     assert_string_equal(reply + strlen(reply) - 6, "\ngood\n");
@@ -176,10 +178,10 @@ a_crash_in_no_file_and_too_many_are_refusals(void **state)
     char many[8 * (HELPER_CRASHES_MAX + 1)] = "";
     struct helper *helper = start(60, 60);
     (void)state;
-    refused(helper, "early", SHEAF_BAD_DATA, "op: examining it crashed");
+    refused(helper, "early", SHEAF_BAD_DATA, "op: cannot be opened: the HDF5 library crashes on it");
     for (int i = 0; i <= HELPER_CRASHES_MAX; i++)
         snprintf(many + strlen(many), sizeof many - strlen(many), "%ssegv%02d", i ? "\n" : "", i);
-    refused(helper, many, SHEAF_BAD_DATA, "op: examining it crashed");
+    refused(helper, many, SHEAF_BAD_DATA, "op: cannot be opened: the HDF5 library crashes on it");
     many[strlen(many) - 7] = '\0';
     free(ask(helper, many));
     helper_stop(helper);

@@ -1,11 +1,14 @@
 #include "store.h"
 #include "store_example.h"
 #include "store_kill.h"
+#include "store_outline.h"
+#include "store_outlined.h"
 #include "store_test.h"
 
 #include <dirent.h>
 #include <hdf5.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 static struct sheaf_error error;
@@ -300,7 +303,7 @@ a_file_may_have_no_tasks(void **state)
     detach(store);
     read_through_library("none.h5", "/once", got);
     assert_memory_equal(got, once, sizeof got);
-    test_ok(store_describe("none.h5", &summary, &error), &error);
+    test_ok(outlined_describe("none.h5", &summary, &error), &error);
     assert_int_equal(summary.map.tasks, 0);
     assert_true(summary.map.outputs[0].shared);
     assert_string_equal(summary.command, "");
@@ -332,7 +335,7 @@ a_file_may_have_no_output(void **state)
     assert_memory_equal(read, status, sizeof status);
     assert_int_equal(read[EXAMPLE_PER_CHUNK], 0);
     detach(store);
-    test_ok(store_describe("silent.h5", &summary, &error), &error);
+    test_ok(outlined_describe("silent.h5", &summary, &error), &error);
     assert_int_equal(summary.map.output_count, 0);
     assert_int_equal(summary.tasks_done, EXAMPLE_PER_CHUNK);
     store_summary_free(&summary);
@@ -355,7 +358,7 @@ a_summary_tells_what_was_put_in(void **state)
     test_ok(store_start_chunk(store, 5, &record, &error), &error);
 
     /* while it is open for writing */
-    test_ok(store_describe("summary.h5", &summary, &error), &error);
+    test_ok(outlined_describe("summary.h5", &summary, &error), &error);
     detach(store);
     assert_string_equal(summary.program, "sheaf make");
     assert_string_equal(summary.kernel, "matmul");
@@ -430,7 +433,7 @@ a_summary_knows_uneven_sets(void **state)
     spec.operands = &operand;
     spec.output_count = 2;
     test_ok(store_create(&spec, &map, &places, &error), &error);
-    test_ok(store_describe("uneven.h5", &summary, &error), &error);
+    test_ok(outlined_describe("uneven.h5", &summary, &error), &error);
     assert_true(summary.operands[0].uneven);
     assert_true(sheaf_shape_equal(&summary.operands[0].array.core, &operand.array.core));
     store_summary_free(&summary);
@@ -458,7 +461,7 @@ invalid_records_do_not_count(void **state)
     record_chunk_seal(&record, 3);
     assert_int_equal(pwrite(descriptor, &record, sizeof record, map.chunks_offset + 3 * 128), sizeof record);
     close(descriptor);
-    test_ok(store_describe("torn.h5", &summary, &error), &error);
+    test_ok(outlined_describe("torn.h5", &summary, &error), &error);
     assert_int_equal(summary.chunks_done, EXAMPLE_CHUNKS - 3);
     assert_int_equal(summary.tasks_done, EXAMPLE_TASKS - 3 * EXAMPLE_PER_CHUNK);
     store_summary_free(&summary);
@@ -693,7 +696,7 @@ refuse_describe(const char *path, enum sheaf_status expected, const char *part)
 {
     struct store_summary summary;
     error = (struct sheaf_error){.status = SHEAF_OK};
-    test_error(store_describe(path, &summary, &error), expected, &error, part);
+    test_error(outlined_describe(path, &summary, &error), expected, &error, part);
     assert_null(summary.operands);
     assert_null(summary.command);
 }
@@ -858,7 +861,7 @@ check_survivor(void)
     struct store_summary summary;
     int valid = 0;
 
-    test_ok(store_describe("killed.h5", &summary, &error), &error);
+    test_ok(outlined_describe("killed.h5", &summary, &error), &error);
     int descriptor = open("killed.h5", O_RDONLY);
     for (int64_t chunk = 0; chunk < EXAMPLE_CHUNKS; chunk++) {
         struct record_chunk record;
@@ -935,6 +938,28 @@ what_dead_builders_left_is_removed(void **state)
     unlink("leftover.h5");
 }
 
+/* Between its outline and what is read by it another file may get its name, or it may be cut off. */
+static void
+what_was_outlined_is_what_is_read(void **state)
+{
+    struct store_outline *outline;
+    struct store_summary summary;
+    int64_t bytes;
+
+    (void)state;
+    detach(create_and_attach("outlined.h5"));
+    test_ok(store_outline_read("outlined.h5", true, &outline, &bytes, &error), &error);
+    test_ok(store_describe("outlined.h5", outline, &summary, &error), &error);
+    const int64_t whole = summary.map.bytes;
+    store_summary_free(&summary);
+    assert_int_equal(truncate("outlined.h5", whole - 1), 0);
+    test_error(store_describe("outlined.h5", outline, &summary, &error), SHEAF_IO_ERROR, &error, "got another size");
+    detach(create_and_attach("other.h5"));
+    assert_int_equal(rename("other.h5", "outlined.h5"), 0);
+    test_error(store_describe("outlined.h5", outline, &summary, &error), SHEAF_IO_ERROR, &error, "was replaced");
+    free(outline);
+}
+
 int
 main(void)
 {
@@ -960,6 +985,7 @@ main(void)
         cmocka_unit_test(what_is_not_the_file_built_is_not_attached),
         cmocka_unit_test(a_failed_write_is_named),
         cmocka_unit_test(other_files_are_told_apart),
+        cmocka_unit_test(what_was_outlined_is_what_is_read),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(datasets_are_listed),
         cmocka_unit_test(what_dead_builders_left_is_removed),

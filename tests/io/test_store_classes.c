@@ -2,6 +2,7 @@
 #include "store.h"
 #include "store_classes.h"
 #include "store_kill.h"
+#include "store_outlined.h"
 #include "store_test.h"
 
 #include <hdf5.h>
@@ -167,7 +168,7 @@ a_summary_goes_by_the_order(void **state)
     test_ok(classes_commit(store, 1, 0, digest, &error), &error);
     test_ok(classes_commit(store, 2, 0, digest, &error), &error);
     detach(store);
-    test_ok(store_describe("summary.h5", &summary, &error), &error);
+    test_ok(outlined_describe("summary.h5", &summary, &error), &error);
     assert_int_equal(summary.chunks_done, 2);
     assert_int_equal(summary.tasks_done, 3); /* 5, 1 and 2 */
     assert_int_equal(summary.tasks_failed, 1);
@@ -204,7 +205,7 @@ without_an_order_positions_are_tasks(void **state)
     test_ok(store_write_status(store, 3, 2, status, info, &error), &error);
     test_ok(store_commit_chunk(store, 2, &record, &error), &error);
     detach(store);
-    test_ok(store_describe("plain.h5", &summary, &error), &error);
+    test_ok(outlined_describe("plain.h5", &summary, &error), &error);
     assert_int_equal(summary.tasks_done, 2);
     assert_int_equal(summary.status_counts[1], 1);
     assert_int_equal(summary.status_counts[4], 1);
@@ -257,7 +258,7 @@ damaged_files_are_refused(void **state)
         damages[i].damage(file);
         H5Fclose(file);
         error = (struct sheaf_error){.status = SHEAF_OK};
-        test_error(store_describe("damaged.h5", &summary, &error), SHEAF_BAD_DATA, &error, damages[i].part);
+        test_error(outlined_describe("damaged.h5", &summary, &error), SHEAF_BAD_DATA, &error, damages[i].part);
     }
 }
 
@@ -497,7 +498,7 @@ check_survivor(void)
     struct store_summary summary;
     int valid = 0;
 
-    test_ok(store_describe("killed.h5", &summary, &error), &error);
+    test_ok(outlined_describe("killed.h5", &summary, &error), &error);
     int descriptor = open("killed.h5", O_RDONLY);
     hid_t file = H5Fopen("killed.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
     for (int64_t chunk = 0; chunk < CLASSES_CHUNKS; chunk++) {

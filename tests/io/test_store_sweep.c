@@ -1,5 +1,6 @@
 /* The file of a sweep: what is written is there again, at any moment, and what is none is refused. */
 #include "io_test.h"
+#include "store_outlined.h"
 #include "store_sweep.h"
 
 #include <hdf5.h>
@@ -52,7 +53,7 @@ what_is_written_is_read_again(void **state)
     test_ok(store_sweep_close(sweep, &error), &error);
 
     for (int writable = 0; writable < 2; writable++) {
-        test_ok(store_sweep_open("sweep.h5", writable == 1, &sweep, &error), &error);
+        test_ok(outlined_sweep_open("sweep.h5", writable == 1, &sweep, &error), &error);
         assert_int_equal(store_sweep_cells(sweep), CELLS);
         assert_int_equal(store_sweep_rounds(sweep), ROUNDS);
         assert_string_equal(store_sweep_text(sweep, STORE_SWEEP_IDENTITY), "kernel matmul\ncells 3\n");
@@ -122,25 +123,25 @@ what_is_no_sweeps_file_is_refused(void **state)
     struct store_sweep *sweep;
     const int64_t later = 2;
     (void)state;
-    test_error(store_sweep_open("nowhere.h5", false, &sweep, &error), SHEAF_NO_INPUT, &error, "nowhere.h5");
+    test_error(outlined_sweep_open("nowhere.h5", false, &sweep, &error), SHEAF_NO_INPUT, &error, "nowhere.h5");
     test_put("text.h5", "no HDF5 at all", 14);
-    test_error(store_sweep_open("text.h5", false, &sweep, &error), SHEAF_NO_INPUT, &error, "text.h5");
+    test_error(outlined_sweep_open("text.h5", false, &sweep, &error), SHEAF_NO_INPUT, &error, "text.h5");
     assert_null(sweep);
 
     test_ok(store_sweep_close(create(), &error), &error);
     damage("/sweep/relative", 0);
-    test_error(store_sweep_open("sweep.h5", false, &sweep, &error), SHEAF_BAD_DATA, &error, "/sweep/relative");
+    test_error(outlined_sweep_open("sweep.h5", false, &sweep, &error), SHEAF_BAD_DATA, &error, "/sweep/relative");
     test_ok(store_sweep_close(create(), &error), &error);
     damage("/sweep/p_value", CELLS + 1);
-    test_error(store_sweep_open("sweep.h5", true, &sweep, &error), SHEAF_BAD_DATA, &error, "/sweep/p_value");
+    test_error(outlined_sweep_open("sweep.h5", true, &sweep, &error), SHEAF_BAD_DATA, &error, "/sweep/p_value");
     test_ok(store_sweep_close(create(), &error), &error);
     damage("/sweep", 0);
-    test_error(store_sweep_open("sweep.h5", false, &sweep, &error), SHEAF_BAD_DATA, &error, "it has no /sweep");
+    test_error(outlined_sweep_open("sweep.h5", false, &sweep, &error), SHEAF_BAD_DATA, &error, "it has no /sweep");
 
     sweep = create();
     test_ok(store_sweep_write(sweep, STORE_SWEEP_FORMAT, 0, 1, &later, &error), &error);
     test_ok(store_sweep_close(sweep, &error), &error);
-    test_error(store_sweep_open("sweep.h5", false, &sweep, &error), SHEAF_BAD_DATA, &error, "is of format 2");
+    test_error(outlined_sweep_open("sweep.h5", false, &sweep, &error), SHEAF_BAD_DATA, &error, "is of format 2");
 }
 
 int

@@ -3,6 +3,7 @@
 #include "store_classes.h"
 #include "store_example.h"
 #include "store_kill.h"
+#include "store_outlined.h"
 #include "store_test.h"
 #include "store_verify.h"
 
@@ -38,7 +39,7 @@ verify(const char *path)
 {
     finding_count = 0;
     error = (struct sheaf_error){.status = SHEAF_OK};
-    return store_verify(path, note, &verdict, &verdict, &error);
+    return outlined_verify(path, note, &verdict, &verdict, &error);
 }
 
 static void
@@ -157,7 +158,7 @@ what_was_committed_is_right(void **state)
     assert_int_equal(verdict.chunks, EXAMPLE_CHUNKS);
     assert_int_equal(verdict.tasks, EXAMPLE_TASKS);
     assert_int_equal(verdict.bytes, 48 * (EXAMPLE_ROWS * EXAMPLE_COLUMNS * 8 + 7 * 8 + 1 + 4));
-    test_ok(store_verify("right.h5", NULL, NULL, &verdict, &error), &error);
+    test_ok(outlined_verify("right.h5", NULL, NULL, &verdict, &error), &error);
     make_classes("right-classes.h5");
     expect_right("right-classes.h5", CLASSES_CHUNKS, CLASSES_TASKS);
 }
