@@ -200,33 +200,72 @@ look(const char *path, struct finding *finding)
         memset(&finding->owner, 0, sizeof finding->owner);
 }
 
+/* Write our text, and see to it that it is there after a crash: an empty lock would tell nothing. */
+static bool
+write_whole(int descriptor, const char *name, const struct lock_owner *self, struct sheaf_error *error)
+{
+    char text[LOCK_TEXT_BYTES];
+
+    return file_write(descriptor, name, 0, text, write_text(self, text), error) == SHEAF_OK &&
+           file_sync(descriptor, name, true, error) == SHEAF_OK;
+}
+
 /*
- * Give our text a name that nobody has yet, whole at once. Where the file system knows no hard links, by a rename that replaces
- * nothing. @return false with errno; EEXIST: somebody has the name
+ * By a file that has no name until it is whole, so that a kill leaves nothing.
+ * @return false with errno; EEXIST: somebody has the name; another: not in this way
  */
 static bool
-publish(const char *path, const struct lock_owner *self, struct sheaf_error *error)
+publish_unnamed(const char *path, const struct lock_owner *self)
 {
-    char temporary[LOCK_PATH_BYTES + LOCK_FIELD], text[LOCK_TEXT_BYTES];
+    char directory[LOCK_PATH_BYTES], name[64];
+    struct sheaf_error ignored; /* the other way says what is wrong */
+
+    snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path) + 1, path);
+    const int descriptor = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    if (descriptor < 0)
+        return false;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
+    errno = EIO;
+    const bool done =
+        write_whole(descriptor, path, self, &ignored) && linkat(AT_FDCWD, name, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+    const int reason = errno;
+    close(descriptor); /* it is synced: there is nothing that this could still lose */
+    errno = reason;
+    return done;
+}
+
+/*
+ * By a name of its own. Where the file system knows no hard links, by a rename that replaces nothing.
+ * @return false with errno; EEXIST: somebody has the name
+ */
+static bool
+publish_named(const char *path, const struct lock_owner *self, struct sheaf_error *error)
+{
+    char temporary[LOCK_PATH_BYTES + LOCK_FIELD];
 
     snprintf(temporary, sizeof temporary, "%s.%s.new", path, self->token);
     const int descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (descriptor < 0)
         return false;
-    enum sheaf_status status = file_write(descriptor, temporary, 0, text, write_text(self, text), error);
-    if (status == SHEAF_OK)
-        status = file_sync(descriptor, temporary, true, error); /* an empty lock after a crash would tell nothing */
-    if (status == SHEAF_OK)
-        status = file_close(descriptor, temporary, error);
+    bool written = write_whole(descriptor, temporary, self, error);
+    if (written)
+        written = file_close(descriptor, temporary, error) == SHEAF_OK;
     else
         close(descriptor);
-    bool done = status == SHEAF_OK && link(temporary, path) == 0;
-    if (status == SHEAF_OK && !done && (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK))
+    bool done = written && link(temporary, path) == 0;
+    if (written && !done && (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK))
         done = renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
-    const int reason = status == SHEAF_OK ? errno : EIO;
+    const int reason = written ? errno : EIO;
     unlink(temporary);
     errno = reason;
     return done;
+}
+
+/* Give our text a name that nobody has yet, whole at once. @return false with errno; EEXIST: somebody has the name */
+static bool
+publish(const char *path, const struct lock_owner *self, struct sheaf_error *error)
+{
+    return publish_unnamed(path, self) || (errno != EEXIST && publish_named(path, self, error));
 }
 
 /* ---- taking it ---- */

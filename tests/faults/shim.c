@@ -408,7 +408,15 @@ renameat2(int from_directory, const char *from, int to_directory, const char *to
 int
 link(const char *from, const char *to)
 {
-    return fails(LINK, from, -1, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_link, from, to);
+    return fails(LINK, to, -1, __builtin_return_address(0)) ? -1 : (int)syscall(SYS_link, from, to);
+}
+
+int
+linkat(int from_directory, const char *from, int to_directory, const char *to, int flags)
+{
+    return fails(LINK, to, -1, __builtin_return_address(0))
+               ? -1
+               : (int)syscall(SYS_linkat, from_directory, from, to_directory, to, flags);
 }
 
 /* Linux closes the descriptor whatever it answers. */

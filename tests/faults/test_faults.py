@@ -8,7 +8,9 @@ one fails (1: the long test).
 import ctypes
 import itertools
 import os
+import pathlib
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -45,8 +47,8 @@ class FaultTest(SheafTest):
             file.create_dataset("a", data=data, chunks=(5, LENGTH), compression="gzip")
         self.expected = data + 1
 
-    def words(self, *more, operand="in.h5:/a"):
-        return ["run", "slow", operand, "-k", KERNELS, "-o", "out.h5", "--layout", "1x1:1", "--progress", "none", *more]
+    def words(self, *more, operand="in.h5:/a", ranks=0):
+        return ["run", "slow", operand, "-k", KERNELS, "-o", "out.h5", "--layout", f"{max(ranks, 1)}x1:1", "--progress", "none", *more]
 
     def faulty(self, fault, **more):
         return {"LD_PRELOAD": SHIM, "SHEAF_FAULT": fault, **more}
@@ -79,7 +81,7 @@ class FaultTest(SheafTest):
 
     def go_on(self, after="", ranks=0, operand="in.h5:/a"):
         """Without faults, to the end; whatever happened, the line is the same. The file is away then."""
-        self.sheaf(*self.words("--resume", operand=operand), ranks=ranks)
+        self.sheaf(*self.words("--resume", operand=operand, ranks=ranks), ranks=ranks)
         self.assertSameBits(self.read("out.h5"), self.expected)
         self.sheaf("verify", "out.h5", ranks=0)
         self.check_nothing_left(f"gone on with after {after}")
@@ -228,9 +230,7 @@ class Kills(FaultTest):
     def kill_at(self, call, number, sync, ranks, journal):
         """Start, or go on, until a process kills itself. @return whether one did"""
         more = {"SHEAF_FAULT_JOURNAL": str(self.path("journal")), "SHEAF_FAULT_FILE": "out.h5"} if journal else {}
-        layout = f"{max(ranks, 1)}x1:1"
-        outcome = self.sheaf("run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "out.h5", "--resume", "--sync", sync, "--layout", layout,
-                             "--progress", "none", code=None, limit=LIMIT_SECONDS, ranks=ranks,
+        outcome = self.sheaf(*self.words("--resume", "--sync", sync, ranks=ranks), code=None, limit=LIMIT_SECONDS, ranks=ranks,
                              environment=self.faulty(f"{call}:{number}:kill:out.h5", **more))
         self.await_silence()
         came = self.injected()
@@ -308,6 +308,21 @@ class Kills(FaultTest):
         self.path("out.h5").unlink()
         self.path("journal").unlink(missing_ok=True)
         return kills, lost
+
+    def test_killed_in_each_write(self):
+        """Killed once, then gone on with by another number of ranks."""
+        for ranks in (0, 2):
+            for number in itertools.count(1, STRIDE):
+                if not self.kill_at("pwrite", number, "group", ranks, journal=False):
+                    break
+                message = f"kill in write {number} of {ranks} ranks"
+                self.check_after(message)
+                if self.path("out.h5").exists():
+                    self.check_results(message)
+                self.go_on(message, ranks=number % 4 + 1)
+            print(f"{ranks} ranks: {number - 1} writes, one in {STRIDE} of them a kill", flush=True)
+            self.assertGreater(number, 20)
+            self.go_on("no kill")
 
     def test_killed_in_a_write(self):
         total = 0
@@ -505,12 +520,15 @@ class Valgrind(FaultTest):
             self.skipTest("there is no valgrind (jobscripts/setup.sh --tests installs it)")
         known = "/usr/share/openmpi/openmpi-valgrind.supp"
         self.environment.update(OPENBLAS_CORETYPE="Haswell", OPENBLAS_NUM_THREADS="1")
-        self.wrapper = ["valgrind", "--quiet", "--error-exitcode=99"]
-        self.wrapper += [f"--suppressions={known}"] if os.path.exists(known) else []
+        self.rank_wrapper = ["valgrind", "--error-exitcode=99",
+                             f"--suppressions={pathlib.Path(__file__).with_name('valgrind.supp')}"]
+        self.rank_wrapper += [f"--suppressions={known}"] if os.path.exists(known) else []
 
-    def clean(self, *words):
-        outcome = self.sheaf(*words, ranks=0, limit=600)
-        self.assertEqual([line for line in outcome.err.splitlines() if line.startswith("==")], [], str(outcome))
+    def clean(self, *words, ranks=0):
+        outcome = self.sheaf(*words, ranks=ranks, limit=600)
+        errors = re.findall("ERROR SUMMARY: ([0-9]+) errors", outcome.err)
+        self.assertGreaterEqual(len(errors), max(ranks, 1), str(outcome))
+        self.assertEqual(set(errors), {"0"}, str(outcome))
 
     def test_runs(self):
         for operand in ("in.h5:/a", "packed.h5:/a"):
@@ -519,13 +537,35 @@ class Valgrind(FaultTest):
                       ["eigh", "random:10x10"]):
             self.clean("run", *words, "--count", 20, "-o", "out.h5", "--overwrite", "--layout", "1x2:1")
 
-    def test_resumed(self):
-        self.clean(*self.words())
+    def forget_chunks(self, count):
+        """The first records are gone, as of a run that was killed."""
         with h5py.File(self.path("out.h5"), "r") as file:
             offset = file["sheaf/chunks"].id.get_offset()
         with open(self.path("out.h5"), "r+b") as file:
             file.seek(offset)
-            file.write(bytes(128 * 3))
+            file.write(bytes(128 * count))
+
+    def run_and_resume(self, layout):
+        """Two ranks: a shared operand, results that are gone on with, and the shutdown of both."""
+        self.write("shared.h5", b=np.random.default_rng(2).random((1, LENGTH)))
+        self.clean("run", "add", "in.h5:/a", "shared.h5:/b", "-o", "sum.h5", "--layout", layout, ranks=2)
+        words = ["run", "slow", "in.h5:/a", "-k", KERNELS, "-o", "out.h5", "--layout", layout]
+        self.clean(*words, ranks=2)
+        self.forget_chunks(5)
+        self.clean(*words, "--resume", ranks=2)
+        self.assertSameBits(self.read("out.h5"), self.expected)
+
+    def test_ranks_of_one_node(self):
+        self.run_and_resume("2x1:1")
+
+    def test_ranks_of_two_nodes(self):
+        """Each a node of its own: spans and commits travel in messages."""
+        self.environment["SHEAF_NODE_RANKS"] = "1"
+        self.run_and_resume("1x1:1")
+
+    def test_resumed(self):
+        self.clean(*self.words())
+        self.forget_chunks(3)
         for command in ("verify", "status", "info", "resume", "verify"):
             self.clean(command, "out.h5")
         self.assertSameBits(self.read("out.h5"), self.expected)

@@ -1,7 +1,8 @@
 """A run that was killed is gone on with, by any number of ranks: what was committed stays, bit for bit, and is never computed
 again; what was in flight is. What cannot be gone on with is refused.
 
-SHEAF is the program, KERNELS the plugin of tests/faults; KILL_EVERY: commits between two kills (1: the long test).
+SHEAF is the program, KERNELS the plugin of tests/faults; KILL_EVERY: commits between two kills (1: the long test),
+PAUSE: milliseconds that a task takes (the longer, the fewer commits come between a kill and its effect).
 """
 import os
 import pathlib
@@ -78,7 +79,7 @@ class ResumeTest(SheafTest):
 
 
 class Killed(ResumeTest):
-    pause = 10
+    pause = int(os.environ.get("PAUSE", "10"))
     nodes = {}
 
     def start_run(self, ranks):
@@ -155,7 +156,7 @@ class Killed(ResumeTest):
         self.assertSameResults("out.h5", "expected.h5")
         self.sheaf("verify", "out.h5", ranks=0)
         print(f"{kills} kills survived, {all_lost} tasks in flight lost")
-        self.assertGreaterEqual(kills, min(CHUNKS // (every + 8), 3), "too few kills")
+        self.assertGreaterEqual(kills, CHUNKS // (every + 8), "too few kills")
 
     def test_rank_killed(self):
         self.check_kills(self.kill_rank, KILL_EVERY)
@@ -167,7 +168,7 @@ class Killed(ResumeTest):
 
     def test_launcher_killed(self):
         """Ranks whose launcher is gone live a moment longer, and compute."""
-        self.pause = 25
+        self.pause = max(self.pause, 25)
         self.check_kills(self.kill_launcher, KILL_EVERY)
 
 

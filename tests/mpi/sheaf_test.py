@@ -61,6 +61,9 @@ class SheafTest(unittest.TestCase):
     # Words in front of every command that is started: what limits it, say.
     wrapper = ()
 
+    # The same, but behind the launcher: what runs each rank.
+    rank_wrapper = ()
+
     def setUp(self):
         self.marker = uuid.uuid4().hex
         self.work = self._make_directory(None)
@@ -148,7 +151,7 @@ class SheafTest(unittest.TestCase):
     def start(self, *arguments, ranks=LAUNCHED, environment=None):
         """Start `sheaf ARGUMENTS` in the work directory; ranks=0: without a launcher. Returns the process."""
         launcher = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks else []
-        return self.start_command(*launcher, SHEAF, *map(str, arguments), environment=environment)
+        return self.start_command(*launcher, *self.rank_wrapper, SHEAF, *map(str, arguments), environment=environment)
 
     def start_command(self, *words, environment=None):
         """Start any command as start() starts Sheaf."""
