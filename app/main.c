@@ -11,6 +11,7 @@
 #include "run.h"
 #include "status.h"
 #include "sweep.h"
+#include "threads.h"
 #include "verify.h"
 
 #include <signal.h>
@@ -95,6 +96,8 @@ run_together(const struct options *options, int *argument_count, char ***argumen
     struct sheaf_error error = {SHEAF_OK, ""};
     struct comm *comm = NULL;
     restart_for_blas(options->arguments);
+    if (threads_check_start(&error))
+        return complain(&error);
     if (launcher_rank() == 0)
         describe_begin();
     if (comm_start(argument_count, arguments, &comm, &error))

@@ -25,4 +25,19 @@ int threads_visit(void (*visit)(void *argument, pid_t thread), void *argument);
  */
 enum sheaf_status threads_set_blas(int count, struct sheaf_error *error);
 
+/**
+ * See to it that BLAS finds the memory that it would ask for without end: that as many of its buffers can be mapped now as are still to
+ * come (ulimit -v, vm.overcommit_memory), beside the stacks and heaps of new threads. Not collective.
+ * @param[in] threads  that are yet to be created
+ * @param[in] buffers  threads that will have called BLAS or worked for it, those among them that have since this was last asked
+ * @return SHEAF_NO_RESOURCES: with them BLAS would hang
+ */
+enum sheaf_status threads_check_room(int threads, int buffers, struct sheaf_error *error);
+
+/**
+ * The same before MPI starts, where BLAS has begun with more threads than one: those that still ask for their buffers hold up each fork.
+ * Not collective.
+ */
+enum sheaf_status threads_check_start(struct sheaf_error *error);
+
 #endif

@@ -144,6 +144,13 @@ blas_get_threads(void)
     return openblas_get_num_threads();
 }
 
+int64_t
+blas_buffer_bytes(void)
+{
+    /* BUFFER_SIZE of its builds for 64-bit x86 and ARM, which it does not tell (common_x86_64.h, common_arm64.h). */
+    return INT64_C(32) << 22;
+}
+
 /* Whether the library takes a number from one of these variables; it takes no others than positive ones. */
 static bool
 is_settled(const char *const *names)

@@ -8,6 +8,8 @@
 #ifndef SHEAF_BLAS_H
 #define SHEAF_BLAS_H
 
+#include <stdint.h>
+
 /** Where operation-level threads come from in this BLAS. */
 enum blas_threading { BLAS_SEQUENTIAL = 0, BLAS_PTHREADS = 1, BLAS_OPENMP = 2 };
 
@@ -37,6 +39,13 @@ int blas_get_threads(void);
 
 /** @return the most threads that the library was ever to use, its caller's among them: it keeps them when it uses fewer */
 int blas_get_pool(void);
+
+/**
+ * Memory that the library maps for each thread that calls it, or works for it: with the thread's first call, for good. Where the system
+ * refuses it, the library asks again and again, and the call never ends.
+ * @return bytes; 0: this library does not
+ */
+int64_t blas_buffer_bytes(void);
 
 enum { BLAS_SETTINGS_MAX = 2 };
 

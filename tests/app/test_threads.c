@@ -6,6 +6,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* The system makes this many more threads; libraries come here too, for the program's own functions are found first. */
 static int allowed = 1 << 20;
@@ -19,6 +23,18 @@ pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*body)(void 
 }
 
 static struct sheaf_error error;
+
+/* Addresses that this process has. */
+static rlim_t
+address_bytes(void)
+{
+    char line[128];
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    return (rlim_t)strtoull(line, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
+}
 
 static void
 count_one(void *argument, pid_t thread)
@@ -66,6 +82,28 @@ threads_are_made_once_and_kept(void **state)
     allowed = 1 << 20;
 }
 
+/* Room for two buffers and a half. */
+static void
+room_is_asked_for_once(void **state)
+{
+    (void)state;
+    const rlim_t buffer = (rlim_t)blas_buffer_bytes();
+    const int there = blas_get_pool();
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    const struct rlimit limit = {.rlim_cur = address_bytes() + 5 * buffer / 2, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    assert_int_equal(threads_check_room(0, there + 2, &error), SHEAF_OK);
+    assert_int_equal(threads_check_room(0, there + 4, &error), SHEAF_OK);
+    assert_int_equal(threads_check_room(0, there + 7, &error), SHEAF_NO_RESOURCES);
+    assert_non_null(strstr(error.text, "BLAS needs 3 more buffers of 0.134 GB"));
+    assert_non_null(strstr(error.text, "the system gives 2: raise ulimit -v"));
+    /* threads take the room of buffers */
+    assert_int_equal(threads_check_room(4, there + 6, &error), SHEAF_NO_RESOURCES);
+    assert_int_equal(threads_check_room(0, there + 6, &error), SHEAF_OK);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+}
+
 /* The last one: what OpenBLAS could not make it never asks for again. */
 static void
 threads_that_the_system_refuses_are_missed(void **state)
@@ -96,6 +134,7 @@ main(void)
         return 0; // others make their threads elsewhere
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_are_made_once_and_kept),
+        cmocka_unit_test(room_is_asked_for_once),
         cmocka_unit_test(threads_that_the_system_refuses_are_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

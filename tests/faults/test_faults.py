@@ -216,6 +216,18 @@ class Limits(FaultTest):
         self.assertIn(0, ended)
         self.assertGreater(len(set(ended)), 1, "there was enough each time")
 
+    def test_blas_buffers(self):
+        """OpenBLAS asks for ever for what is refused: so it is not called. Limits are those that it hung at."""
+        words = ["run", "matmul", "random:20x20", "random:20x20", "--count", 10, "-o", "out.h5", "--overwrite", "--progress", "none"]
+        for megabytes, threads, layout in ((300, "1", "1x2:1"), (450, "1", "1x2:2"), (300, "4", "1x1:1"), (400, "8", "1x1:1")):
+            with self.subTest(megabytes=megabytes, threads=threads, layout=layout):
+                self.environment["OPENBLAS_NUM_THREADS"] = threads
+                outcome = self.limited(f"-v {megabytes * 1024}", *words, "--layout", layout, code=NO_RESOURCES)
+                self.check_told(outcome)
+                self.assertIn("raise ulimit -v", outcome.complaints()[0])
+        self.environment["OPENBLAS_NUM_THREADS"] = "1"
+        self.limited(f"-v {1 << 20}", *words, "--layout", "1x2:1", code=0)
+
     def test_open_files(self):
         for descriptors in range(12, 40, STRIDE):
             with self.subTest(descriptors=descriptors):
