@@ -516,7 +516,8 @@ class Mounted(FaultTest):
                                      "--progress", "none", code=None, limit=LIMIT_SECONDS, ranks=3)
                 ended.append(outcome.code)
                 if outcome.code != 0:
-                    self.assertIn("shm", outcome.err, str(outcome))
+                    # Open MPI names the directory, but now and then its launcher garbles what ranks that fail together tell it.
+                    self.assertRegex(outcome.err, "shm|An error occurred in MPI_Init", str(outcome))
                 self.assertEqual(self.processes(), {}, str(outcome))
                 self.assertEqual(os.listdir("/dev/shm"), [], str(outcome))
                 self.go_on()
