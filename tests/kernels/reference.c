@@ -171,6 +171,13 @@ multiply_reflectors(int64_t m, int64_t n, bool is_complex, reference_number *dia
 }
 
 void
+reference_fill_singular_values(long double *s, int64_t count, int64_t rank)
+{
+    for (int64_t i = 0; i < count; i++)
+        s[i] = i < rank ? 1.0L + 1.0L / (long double)(i + 1) : 0.0L;
+}
+
+void
 reference_from_svd(int64_t m, int64_t n, bool is_complex, const long double *s, reference_number *a,
                    reference_number *pinv)
 {

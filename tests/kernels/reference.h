@@ -37,6 +37,9 @@ long double reference_norm_one(int64_t rows, int64_t columns, const reference_nu
 /** The Frobenius norm of |L| |U|, for the factors of an (n,n) with partial pivoting as LAPACK does it; INFINITY where singular. */
 long double reference_lu_norm(int64_t n, const reference_number *a);
 
+/** Fill s, (count), with singular values from 2 down towards 1, and 0 from `rank` on. */
+void reference_fill_singular_values(long double *s, int64_t count, int64_t rank);
+
 /**
  * A = U diag(s) V^H and its pseudo-inverse, U and V being Householder reflectors: real, unless complex ones are wanted.
  * @param[in]  s     (min(m, n)); the pseudo-inverse takes 1/s, and 0 for 0

@@ -54,6 +54,22 @@ subject_check_results(const struct subject *subject, const int64_t (*sizes)[2], 
 }
 
 void
+subject_check_known(const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+                    const double *const *inputs, const double *expected, size_t expected_bytes)
+{
+    struct fixture fixture;
+    subject->create(&fixture, subject, type, m, n, 1);
+    assert_int_equal(fixture.output_bytes[0], expected_bytes);
+    for (int i = 0; i < fixture.problem.input_count; i++)
+        memcpy(fixture_task_input(&fixture, i, 0), inputs[i], fixture.input_bytes[i]);
+    fixture_run(&fixture, 0, 1);
+    const double *found = fixture_output(&fixture, 0, 0);
+    for (size_t i = 0; i < expected_bytes / sizeof(double); i++)
+        assert_true(found[i] == expected[i]);
+    fixture_destroy(&fixture);
+}
+
+void
 subject_check_wrong_element(const struct subject *subject, int64_t m, int64_t n, int output, int64_t index,
                             long double factor, long double term)
 {
@@ -146,15 +162,13 @@ subject_spoil_rows(struct fixture *fixture, int64_t task)
 }
 
 void
-subject_check_splits(const struct subject *subject, const int64_t (*sizes)[2], size_t size_count)
+subject_check_splits(const struct subject *subject, int64_t m, int64_t n)
 {
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (size_t i = 0; i < size_count; i++) {
-            struct fixture fixture;
-            subject->create(&fixture, subject, fixture_types[t], sizes[i][0], sizes[i][1], 5);
-            fixture_check_splits(&fixture);
-            fixture_destroy(&fixture);
-        }
+        struct fixture fixture;
+        subject->create(&fixture, subject, fixture_types[t], m, n, 5);
+        fixture_check_splits(&fixture);
+        fixture_destroy(&fixture);
     }
 }
 

@@ -32,6 +32,14 @@ void subject_check_tasks(const struct subject *subject, const struct fixture *fi
 void subject_check_results(const struct subject *subject, const int64_t (*sizes)[2], size_t size_count);
 
 /**
+ * Check that a task's first output has exactly these numbers.
+ * @param[in] type    SHEAF_F64, or SHEAF_C128: then each element is two numbers
+ * @param[in] inputs  for each input its elements, all of them
+ */
+void subject_check_known(const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+                         const double *const *inputs, const double *expected, size_t expected_bytes);
+
+/**
  * Check, in every type, that the subject finds nothing wrong, and one wrong once an element is replaced by factor times
  * itself plus term.
  */
@@ -63,8 +71,8 @@ void subject_check_neighbours(const struct subject *subject, void (*spoil)(struc
 /** For the check above: in tasks 7 i + 2 row m / 2 is zeros, so that its pivot is; in tasks 7 i + 5 there is NaN. */
 void subject_spoil_rows(struct fixture *fixture, int64_t task);
 
-/** Check, in every type and size, that batches of any split give the same bits. */
-void subject_check_splits(const struct subject *subject, const int64_t (*sizes)[2], size_t size_count);
+/** Check, in every type, that batches of any split give the same bits. */
+void subject_check_splits(const struct subject *subject, int64_t m, int64_t n);
 
 /** Check, in every type, that inputs shared by all tasks, each and all together, give the same bits as copies. */
 void subject_check_shared(const struct subject *subject, int64_t m, int64_t n);

@@ -132,14 +132,9 @@ static void
 a_known_result_is_exact(void **state)
 {
     static const double a[] = {0, 1, 0, -1, 1, 0, -1, 0}, c[] = {2, 0, 0, 2, 0, -2, 2, 0};
-    struct fixture fixture;
+    static const double *const inputs[] = {a};
     (void)state;
-    subject_create_matrix(&fixture, &subject, SHEAF_C128, 2, 2, 1);
-    memcpy(fixture.inputs[0], a, sizeof a);
-    fixture_run(&fixture, 0, 1);
-    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++)
-        assert_true(((const double *)fixture.outputs[0])[i] == c[i]);
-    fixture_destroy(&fixture);
+    subject_check_known(&subject, SHEAF_C128, 2, 2, inputs, c, sizeof c);
 }
 
 static void
@@ -177,9 +172,8 @@ too_few_observations_are_refused(void **state)
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    static const int64_t size[][2] = {{37, 65}};
     (void)state;
-    subject_check_splits(&subject, size, 1);
+    subject_check_splits(&subject, 37, 65);
     subject_check_shared(&subject, 37, 65);
 }
 

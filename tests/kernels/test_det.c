@@ -2,9 +2,7 @@
 #include "subject.h"
 
 #include "blas.h"
-#include "list.h"
 
-#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -402,9 +400,10 @@ splits_shared_operands_and_omitted_outputs_give_the_same_bits(void **state)
 {
     static const struct subject undominated = {"slogdet", NULL, subject_create_matrix, NULL};
     (void)state;
-    subject_check_splits(&undominated, sizes + 2, SIZE_COUNT - 2);
-    for (int i = 2; i < SIZE_COUNT; i++)
+    for (int i = 2; i < SIZE_COUNT; i++) {
+        subject_check_splits(&undominated, sizes[i][0], sizes[i][1]);
         subject_check_omitted(&undominated, sizes[i][0], sizes[i][1]);
+    }
     subject_check_shared(&det_subject, 37, 37);
     subject_check_shared(&slogdet_subject, 37, 37);
 }

@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -16,6 +17,17 @@ create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int6
     const struct sheaf_shape shapes[] = {fixture_matrix(m, n), k ? fixture_matrix(m, k) : fixture_vector(m)};
     fixture_create(fixture, kernel_find(k ? "lstsq" : "lstsq1"), type, shapes, 2, count, 0);
 }
+
+static void
+create_sides(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+             int64_t count)
+{
+    create(fixture, type, m, n, strcmp(subject->kernel, "lstsq1") == 0 ? 0 : 2, count);
+}
+
+/* Of any matrix: those with known singular values are judged by count_wrong. */
+static const struct subject lstsq = {"lstsq", NULL, create_sides, NULL};
+static const struct subject lstsq1 = {"lstsq1", NULL, create_sides, NULL};
 
 /* A task's problem and its exact answer, from singular values. */
 struct answer {
@@ -37,7 +49,7 @@ set_task(struct fixture *fixture, int64_t task, const long double *s, int64_t ra
     reference_number *a = reference_zeros(answer.m * answer.n), *pinv = reference_zeros(answer.n * answer.m);
     reference_number *b = reference_load(type, fixture_input(fixture, 1, task), answer.m * answer.k);
     reference_from_svd(answer.m, answer.n, sheaf_type_is_complex(type), s, a, pinv);
-    reference_store(type, fixture->inputs[0] + (size_t)task * fixture->input_bytes[0], a, answer.m * answer.n);
+    reference_store(type, fixture_task_input(fixture, 0, task), a, answer.m * answer.n);
     answer.x = reference_multiply(answer.n, answer.m, answer.k, pinv, b);
     answer.rest = reference_multiply(answer.m, answer.n, answer.k, a, answer.x);
     reference_subtract(answer.rest, b, answer.m * answer.k);
@@ -101,18 +113,11 @@ static const int64_t sizes[][3] = {{1, 1, 0},    {1, 5, 2},    {5, 1, 2},     {2
 enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
 
 static void
-fill_singular_values(long double s[SHORTER_MAX], int64_t rank)
-{
-    for (int64_t i = 0; i < SHORTER_MAX; i++)
-        s[i] = i < rank ? 1.0L + 1.0L / (long double)(i + 1) : 0.0L;
-}
-
-static void
 check(enum sheaf_type type, const int64_t size[3], int64_t rank, double rcond)
 {
     long double s[SHORTER_MAX];
     struct fixture fixture;
-    fill_singular_values(s, rank);
+    reference_fill_singular_values(s, SHORTER_MAX, rank);
     create(&fixture, type, size[0], size[1], size[2], 2);
     fixture.problem.parameters[0].real = rcond;
     for (int64_t task = 0; task < 2; task++) {
@@ -202,7 +207,7 @@ the_check_sees_one_wrong_element(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         long double s[SHORTER_MAX];
         struct fixture fixture;
-        fill_singular_values(s, SHORTER_MAX);
+        reference_fill_singular_values(s, SHORTER_MAX, SHORTER_MAX);
         create(&fixture, fixture_types[t], 37, 7, 3, 1);
         struct answer answer = set_task(&fixture, 0, s, 7);
         for (int output = 0; output < 4; output++) {
@@ -272,12 +277,12 @@ failing_tasks_leave_the_others_right(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         long double s[SHORTER_MAX];
         struct fixture fixture;
-        fill_singular_values(s, SHORTER_MAX);
+        reference_fill_singular_values(s, SHORTER_MAX, SHORTER_MAX);
         create(&fixture, fixture_types[t], 7, 5, 2, 5);
         struct answer first = set_task(&fixture, 0, s, 5), last = set_task(&fixture, 4, s, 5);
-        fixture_set(fixture_types[t], fixture.inputs[0] + fixture.input_bytes[0], 34, (long double)NAN);
-        fixture_set(fixture_types[t], fixture.inputs[1] + 2 * fixture.input_bytes[1], 13, (long double)INFINITY);
-        memset(fixture.inputs[0] + 3 * fixture.input_bytes[0], 0, fixture.input_bytes[0]);
+        fixture_set(fixture_types[t], fixture_task_input(&fixture, 0, 1), 34, (long double)NAN);
+        fixture_set(fixture_types[t], fixture_task_input(&fixture, 1, 2), 13, (long double)INFINITY);
+        memset(fixture_task_input(&fixture, 0, 3), 0, fixture.input_bytes[0]);
         fixture_run(&fixture, 0, 5);
         static const uint8_t status[] = {SHEAF_TASK_DONE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_DONE,
                                          SHEAF_TASK_DONE};
@@ -297,37 +302,21 @@ failing_tasks_leave_the_others_right(void **state)
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    static const int64_t shapes_of[][3] = {{67, 40, 3}, {40, 67, 0}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 0; i < 2; i++) {
-            struct fixture fixture;
-            create(&fixture, fixture_types[t], shapes_of[i][0], shapes_of[i][1], shapes_of[i][2], 5);
-            const struct sheaf_shape shapes[] = {fixture.problem.inputs[0].shape, fixture.problem.inputs[1].shape};
-            const struct sheaf_kernel *kernel = fixture.kernel;
-            fixture_check_splits(&fixture);
-            fixture_check_omitted(&fixture);
-            fixture_destroy(&fixture);
-            for (uint32_t shared = 1; shared < 4; shared++)
-                fixture_check_shared(kernel, fixture_types[t], shapes, 2, shared);
-        }
-    }
+    subject_check_splits(&lstsq, 67, 40);
+    subject_check_omitted(&lstsq, 67, 40);
+    subject_check_shared(&lstsq, 67, 40);
+    subject_check_splits(&lstsq1, 40, 67);
+    subject_check_omitted(&lstsq1, 40, 67);
+    subject_check_shared(&lstsq1, 40, 67);
 }
 
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F64, 4, 3, 2, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - (108.0 + 96.0 + 36.0)) < 1e-9);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C64, 2, 10, 0, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 4.0 * (96.0 + 80.0 + 8.0)) < 1e-9);
-    fixture_destroy(&fixture);
+    subject_check_flops(&lstsq, SHEAF_F64, 4, 3, 108.0 + 96.0 + 36.0);
+    subject_check_flops(&lstsq1, SHEAF_C64, 2, 10, 4.0 * (96.0 + 80.0 + 8.0));
 }
 
 /* In such a wide problem LAPACK's own sum of m^2 and more would overflow, and its test of the workspace with it. */
@@ -335,22 +324,14 @@ static void
 a_matrix_too_large_for_lapack_is_refused(void **state)
 {
     const struct sheaf_shape shapes[] = {fixture_matrix(47000, 90000), fixture_vector(47000)};
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++)
         fixture_check_refused(
             kernel_find("lstsq1"), fixture_types[t], shapes, 2, NULL, SHEAF_BAD_DATA,
             "a (47000, 90000): too large for lstsq1, whose workspace would pass what LAPACK can count; "
             "split it");
-    create(&fixture, SHEAF_F64, 3, 2, 2, 1);
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture.problem.inputs[0].type = SHEAF_F64;
-    fixture.problem.inputs[0].shape.extent[0] = (int64_t)INT_MAX + 1;
-    assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_refused(&lstsq, SHEAF_I32, 3, 2);
+    subject_check_fits(&lstsq, SHEAF_F64, (int64_t)INT_MAX + 1, 2, false);
 }
 
 int

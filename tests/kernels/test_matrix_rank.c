@@ -1,22 +1,31 @@
 #include "spectrum.h"
+#include "subject.h"
 
 #include "blas.h"
-#include "list.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-static void
-create(struct fixture *fixture, enum sheaf_type type, const char *tolerance, int64_t m, int64_t n, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create_with(fixture, kernel_find("matrix_rank"), tolerance, type, &shape, 1, count, 0);
-}
 
 static int64_t
 rank_of(const struct fixture *fixture, int64_t task)
 {
     return *(const int64_t *)fixture_output(fixture, 0, task);
+}
+
+/* Random matrices have full rank. */
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
+{
+    const int64_t *extent = fixture->problem.inputs[0].shape.extent;
+    return rank_of(fixture, task) != (extent[0] < extent[1] ? extent[0] : extent[1]);
+}
+
+static const struct subject subject = {"matrix_rank", NULL, subject_create_matrix, count_wrong};
+
+static void
+create(struct fixture *fixture, enum sheaf_type type, const char *tolerance, int64_t m, int64_t n, int64_t count)
+{
+    const struct subject with_tolerance = {"matrix_rank", tolerance, subject_create_matrix, NULL};
+    subject_create_matrix(fixture, &with_tolerance, type, m, n, count);
 }
 
 /* The rank of U diag(s) V^H, (m,n), of which `ones` singular values are 1, then some `small`, then none. */
@@ -57,6 +66,7 @@ ranks_are_numpys(void **state)
             int64_t m = sizes[i][0], n = sizes[i][1], k = m < n ? m : n, ones = k / 2;
             long double tolerance = (long double)(m > n ? m : n) * 2.0L * fixture_unit_roundoff(type);
             assert_int_equal(rank_with(type, NULL, m, n, k, 0.0L), k);
+            assert_int_equal(rank_with(type, NULL, m, n, 0, 0.0L), 0);
             if (ones == 0)
                 continue;
             assert_int_equal(rank_with(type, NULL, m, n, ones, 0.0L), ones);
@@ -103,64 +113,32 @@ static void
 a_number_that_is_not_finite_fails_its_task_only(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        enum sheaf_type type = fixture_types[t];
-        struct fixture fixture;
-        create(&fixture, type, NULL, 7, 4, 4);
-        fixture_set(type, fixture.inputs[0], 27, (long double)NAN);
-        fixture_set(type, fixture.inputs[0] + 2 * fixture.input_bytes[0], 7, -(long double)INFINITY);
-        memset(fixture.inputs[0] + 3 * fixture.input_bytes[0], 0, fixture.input_bytes[0]);
-        fixture_run(&fixture, 0, 4);
-        assert_int_equal(fixture.status[0], SHEAF_TASK_NOT_FINITE);
-        assert_int_equal(fixture.status[1], SHEAF_TASK_DONE);
-        assert_int_equal(fixture.status[2], SHEAF_TASK_NOT_FINITE);
-        assert_int_equal(rank_of(&fixture, 1), 4);
-        assert_int_equal(rank_of(&fixture, 3), 0);
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-    }
+    subject_check_not_finite(&subject, 7, 4, 7);
 }
 
 static void
 splits_shared_operands_and_omitted_outputs_give_the_same_bits(void **state)
 {
-    struct sheaf_shape shape = fixture_matrix(37, 65);
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], NULL, 65, 37, 5);
-        fixture_check_splits(&fixture);
-        fixture_check_omitted(&fixture);
-        fixture_destroy(&fixture);
-        fixture_check_shared(kernel_find("matrix_rank"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&subject, 65, 37);
+    subject_check_omitted(&subject, 65, 37);
+    subject_check_shared(&subject, 37, 65);
 }
 
 static void
 the_cost_is_that_of_the_singular_values(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_C64, NULL, 3, 3, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 288.0) < 1e-9);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_C64, 3, 3, 288.0);
 }
 
 /* signature_match refuses both; a caller that asks all the same must not reach LAPACK. */
 static void
 a_problem_that_was_never_matched_is_refused(void **state)
 {
-    struct sheaf_batch batch = {.count = 1};
-    struct sheaf_problem problem = {.input_count = 1, .output_count = 1};
-    const struct sheaf_kernel *kernel = kernel_find("matrix_rank");
     (void)state;
-    problem.inputs[0] = (struct sheaf_array){SHEAF_F64, fixture_matrix(INT64_C(2147483648), 1)};
-    assert_int_equal(kernel->workspace_bytes(&problem), -1);
-    assert_int_equal(kernel->run(&problem, &batch), SHEAF_INTERNAL);
-    problem.inputs[0] = (struct sheaf_array){SHEAF_I32, fixture_matrix(3, 3)};
-    assert_int_equal(kernel->run(&problem, &batch), SHEAF_INTERNAL);
+    subject_check_fits(&subject, SHEAF_F64, INT64_C(2147483648), 1, false);
+    subject_check_refused(&subject, SHEAF_I32, 3, 3);
 }
 
 int

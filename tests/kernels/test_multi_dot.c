@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -27,12 +28,23 @@ static const struct chain chains[] = {
 enum { CHAIN_COUNT = sizeof chains / sizeof chains[0] };
 
 static void
-create(struct fixture *fixture, const struct chain *chain, enum sheaf_type type, int64_t count, uint32_t shared)
+create(struct fixture *fixture, const struct chain *chain, enum sheaf_type type, int64_t count)
 {
     struct sheaf_shape shapes[SHEAF_OPERANDS_MAX];
     for (int i = 0; i < chain->operand_count; i++)
         shapes[i] = fixture_matrix(chain->extents[i], chain->extents[i + 1]);
-    fixture_create(fixture, kernel_find("multi_dot"), type, shapes, chain->operand_count, count, shared);
+    fixture_create(fixture, kernel_find("multi_dot"), type, shapes, chain->operand_count, count, 0);
+}
+
+static struct chain
+chain_of(const struct fixture *fixture)
+{
+    struct chain chain = {.operand_count = fixture->problem.input_count};
+    for (int i = 0; i < chain.operand_count; i++) {
+        chain.extents[i] = fixture->problem.inputs[i].shape.extent[0];
+        chain.extents[i + 1] = fixture->problem.inputs[i].shape.extent[1];
+    }
+    return chain;
 }
 
 /* The chain multiplied from left to right, of the operands or of their magnitudes. */
@@ -64,8 +76,9 @@ multiply_chain(const struct fixture *fixture, const struct chain *chain, int64_t
  * (1 + c), less 1, times |A| |B| |C| ... Each inner extent is that of one product, whatever the order.
  */
 static int64_t
-count_wrong(const struct fixture *fixture, const struct chain *chain, int64_t task)
+count_wrong(const struct fixture *fixture, int64_t task)
 {
+    const struct chain found = chain_of(fixture), *chain = &found;
     enum sheaf_type type = fixture->problem.inputs[0].type;
     const int last = chain->operand_count;
     long double growth = 1.0L;
@@ -83,37 +96,30 @@ count_wrong(const struct fixture *fixture, const struct chain *chain, int64_t ta
     return wrong;
 }
 
+/* m is the number of a chain. */
+static void
+create_chain(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+             int64_t count)
+{
+    (void)subject, (void)n;
+    create(fixture, &chains[m], type, count);
+}
+
+static const struct subject subject = {"multi_dot", NULL, create_chain, count_wrong};
+
 static void
 results_are_within_the_bound(void **state)
 {
+    static const int64_t all[CHAIN_COUNT][2] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 0; i < CHAIN_COUNT; i++) {
-            struct fixture fixture;
-            create(&fixture, &chains[i], fixture_types[t], 2, 0);
-            fixture_run(&fixture, 0, 2);
-            for (int64_t task = 0; task < 2; task++) {
-                assert_int_equal(count_wrong(&fixture, &chains[i], task), 0);
-                assert_int_equal(fixture.status[task], SHEAF_TASK_DONE);
-            }
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, all, CHAIN_COUNT);
 }
 
 static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, &chains[0], fixture_types[t], 1, 0);
-        fixture_run(&fixture, 0, 1);
-        void *result = fixture_output(&fixture, 0, 0);
-        fixture_set(fixture_types[t], result, 700, fixture_get(fixture_types[t], result, 700) + 5.0L);
-        assert_int_equal(count_wrong(&fixture, &chains[0], 0), 1);
-        fixture_destroy(&fixture);
-    }
+    subject_check_wrong_element(&subject, 0, 0, 0, 700, 1.0L, 5.0L);
 }
 
 /* Multiply-adds of the cheapest order, by trying them all. */
@@ -136,7 +142,7 @@ flops(const struct chain *chain, enum sheaf_type type)
 {
     struct fixture fixture;
     struct sheaf_cost cost = {0};
-    create(&fixture, chain, type, 1, 0);
+    create(&fixture, chain, type, 1);
     fixture.kernel->cost(&fixture.problem, &cost);
     fixture_destroy(&fixture);
     return cost.flops;
@@ -169,13 +175,13 @@ the_workspace_is_that_of_the_cheapest_order(void **state)
 {
     struct fixture fixture;
     (void)state;
-    create(&fixture, &chains[0], SHEAF_F64, 1, 0);
+    create(&fixture, &chains[0], SHEAF_F64, 1);
     assert_int_equal(fixture.workspace_bytes, 1216 + 1024 + 832);
     fixture_destroy(&fixture);
-    create(&fixture, &chains[1], SHEAF_F64, 1, 0);
+    create(&fixture, &chains[1], SHEAF_F64, 1);
     assert_int_equal(fixture.workspace_bytes, 0);
     fixture_destroy(&fixture);
-    create(&fixture, &chains[3], SHEAF_C128, 1, 0);
+    create(&fixture, &chains[3], SHEAF_C128, 1);
     assert_int_equal(fixture.workspace_bytes, 64);
     fixture_destroy(&fixture);
 }
@@ -187,7 +193,7 @@ two_operands_are_a_matmul(void **state)
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture chain, product;
-        create(&chain, &chains[1], fixture_types[t], 2, 0);
+        create(&chain, &chains[1], fixture_types[t], 2);
         fixture_create(&product, kernel_find("matmul"), fixture_types[t], shapes, 2, 2, 0);
         fixture_run(&chain, 0, 2);
         fixture_run(&product, 0, 2);
@@ -201,16 +207,8 @@ static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        struct sheaf_shape shapes[SHEAF_OPERANDS_MAX];
-        create(&fixture, &chains[0], fixture_types[t], 5, 0);
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-        for (int i = 0; i < 6; i++)
-            shapes[i] = fixture_matrix(chains[0].extents[i], chains[0].extents[i + 1]);
-        fixture_check_shared(kernel_find("multi_dot"), fixture_types[t], shapes, 6, 1U << 1 | 1U << 4);
-    }
+    subject_check_splits(&subject, 0, 0);
+    subject_check_shared(&subject, 0, 0);
 }
 
 static void
@@ -237,7 +235,7 @@ a_problem_that_was_never_matched_is_refused(void **state)
     struct fixture fixture;
     struct sheaf_batch batch = {.count = 1};
     (void)state;
-    create(&fixture, &chain, SHEAF_F64, 1, 0);
+    create(&fixture, &chain, SHEAF_F64, 1);
     struct sheaf_problem problem = fixture.problem;
     problem.inputs[0].type = SHEAF_I32;
     assert_int_equal(fixture.kernel->run(&problem, &batch), SHEAF_INTERNAL);

@@ -1,4 +1,5 @@
 #include "reference.h"
+#include "subject.h"
 
 #include "blas.h"
 #include "list.h"
@@ -9,13 +10,6 @@
 
 enum { SHORTER_MAX = 130 };
 
-static void
-create(struct fixture *fixture, enum sheaf_type type, int64_t m, int64_t n, int64_t count)
-{
-    struct sheaf_shape shape = fixture_matrix(m, n);
-    fixture_create(fixture, kernel_find("pinv"), type, &shape, 1, count, 0);
-}
-
 /* Put a matrix with these singular values into a task. @return its pseudo-inverse; the caller frees */
 static reference_number *
 set_task(struct fixture *fixture, int64_t task, const long double *s)
@@ -24,7 +18,7 @@ set_task(struct fixture *fixture, int64_t task, const long double *s)
     int64_t m = fixture->problem.inputs[0].shape.extent[0], n = fixture->problem.inputs[0].shape.extent[1];
     reference_number *a = reference_zeros(m * n), *pinv = reference_zeros(n * m);
     reference_from_svd(m, n, sheaf_type_is_complex(type), s, a, pinv);
-    reference_store(type, fixture->inputs[0] + (size_t)task * fixture->input_bytes[0], a, m * n);
+    reference_store(type, fixture_task_input(fixture, 0, task), a, m * n);
     free(a);
     return pinv;
 }
@@ -48,37 +42,40 @@ is_pinv(const struct fixture *fixture, int64_t task, const reference_number *pin
     return right;
 }
 
-static const int64_t sizes[][2] = {{1, 1},  {1, 5},  {5, 1},  {2, 2},    {7, 3},    {3, 7},    {65, 65},
-                                   {65, 7}, {7, 65}, {33, 1}, {130, 65}, {65, 130}, {130, 130}};
-enum { SIZE_COUNT = sizeof sizes / sizeof sizes[0] };
-
-/* Singular values from 2 down to 1, and 0 from `rank` on. */
+/* Matrices of full rank, their condition at most 2. */
 static void
-fill_singular_values(long double s[SHORTER_MAX], int64_t rank)
+create_full_rank(struct fixture *fixture, const struct subject *subject, enum sheaf_type type, int64_t m, int64_t n,
+                 int64_t count)
 {
-    for (int64_t i = 0; i < SHORTER_MAX; i++)
-        s[i] = i < rank ? 1.0L + 1.0L / (long double)(i + 1) : 0.0L;
+    long double s[SHORTER_MAX];
+    reference_fill_singular_values(s, SHORTER_MAX, SHORTER_MAX);
+    subject_create_matrix(fixture, subject, type, m, n, count);
+    for (int64_t task = 0; task < count; task++)
+        free(set_task(fixture, task, s));
 }
+
+static int64_t
+count_wrong(const struct fixture *fixture, int64_t task)
+{
+    const struct sheaf_array *input = &fixture->problem.inputs[0];
+    const int64_t m = input->shape.extent[0], n = input->shape.extent[1];
+    long double s[SHORTER_MAX];
+    reference_number *a = reference_zeros(m * n), *pinv = reference_zeros(n * m);
+    reference_fill_singular_values(s, SHORTER_MAX, SHORTER_MAX);
+    reference_from_svd(m, n, sheaf_type_is_complex(input->type), s, a, pinv);
+    const bool right = is_pinv(fixture, task, pinv, 2.0L);
+    free(a);
+    free(pinv);
+    return !right;
+}
+
+static const struct subject subject = {"pinv", NULL, create_full_rank, count_wrong};
 
 static void
 results_are_within_the_bound(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 0; i < SIZE_COUNT; i++) {
-            long double s[SHORTER_MAX];
-            struct fixture fixture;
-            fill_singular_values(s, SHORTER_MAX);
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 1);
-            reference_number *pinv = set_task(&fixture, 0, s);
-            fixture_run(&fixture, 0, 1);
-            assert_int_equal(fixture.status[0], SHEAF_TASK_DONE);
-            assert_int_equal(fixture.info[0], 0);
-            assert_true(is_pinv(&fixture, 0, pinv, 2.0L));
-            free(pinv);
-            fixture_destroy(&fixture);
-        }
-    }
+    subject_check_results(&subject, subject_sizes, SUBJECT_SIZE_COUNT);
 }
 
 /* Rounded to their type, they have small singular values instead of 0: rcond says that these count as 0. */
@@ -87,11 +84,11 @@ deficient_matrices_need_rcond(void **state)
 {
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        for (int i = 3; i < SIZE_COUNT; i++) {
+        for (int i = 3; i < SUBJECT_SIZE_COUNT; i++) {
             long double s[SHORTER_MAX];
             struct fixture fixture;
-            fill_singular_values(s, 1 + i % 2);
-            create(&fixture, fixture_types[t], sizes[i][0], sizes[i][1], 1);
+            reference_fill_singular_values(s, SHORTER_MAX, 1 + i % 2);
+            subject_create_matrix(&fixture, &subject, fixture_types[t], subject_sizes[i][0], subject_sizes[i][1], 1);
             reference_number *pinv = set_task(&fixture, 0, s);
             fixture.problem.parameters[0].real = 1e-3;
             fixture_run(&fixture, 0, 1);
@@ -111,7 +108,7 @@ rcond_cuts_off_what_is_not_greater(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         struct fixture fixture;
-        create(&fixture, SHEAF_F64, 2, 2, 1);
+        subject_create_matrix(&fixture, &subject, SHEAF_F64, 2, 2, 1);
         memcpy(fixture.inputs[0], a, sizeof a);
         fixture.problem.parameters[0].real = rcond[i];
         fixture_run(&fixture, 0, 1);
@@ -129,7 +126,7 @@ a_known_result_is_conjugated(void **state)
     static const double a[] = {0, 2, 0, 0};
     struct fixture fixture;
     (void)state;
-    create(&fixture, SHEAF_C128, 2, 1, 1);
+    subject_create_matrix(&fixture, &subject, SHEAF_C128, 2, 1, 1);
     memcpy(fixture.inputs[0], a, sizeof a);
     fixture_run(&fixture, 0, 1);
     const double *x = fixture_output(&fixture, 0, 0);
@@ -144,7 +141,7 @@ an_ill_conditioned_matrix_is_within_its_bound(void **state)
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         const long double s[] = {1.0L, 0.1L, 1e-2L, 1e-3L};
         struct fixture fixture;
-        create(&fixture, fixture_types[t], 9, 4, 1);
+        subject_create_matrix(&fixture, &subject, fixture_types[t], 9, 4, 1);
         reference_number *pinv = set_task(&fixture, 0, s);
         fixture_run(&fixture, 0, 1);
         assert_true(is_pinv(&fixture, 0, pinv, 1e3L));
@@ -157,19 +154,7 @@ static void
 the_check_sees_one_wrong_element(void **state)
 {
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        long double s[SHORTER_MAX];
-        struct fixture fixture;
-        fill_singular_values(s, SHORTER_MAX);
-        create(&fixture, fixture_types[t], 37, 7, 1);
-        reference_number *pinv = set_task(&fixture, 0, s);
-        fixture_run(&fixture, 0, 1);
-        void *x = fixture_output(&fixture, 0, 0);
-        fixture_set(fixture_types[t], x, 3, fixture_get(fixture_types[t], x, 3) + 0.1L);
-        assert_false(is_pinv(&fixture, 0, pinv, 2.0L));
-        free(pinv);
-        fixture_destroy(&fixture);
-    }
+    subject_check_wrong_element(&subject, 37, 7, 0, 3, 1.0L, 0.1L);
 }
 
 static void
@@ -177,81 +162,53 @@ failing_tasks_leave_the_others_right(void **state)
 {
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        long double s[SHORTER_MAX];
         struct fixture fixture;
-        fill_singular_values(s, SHORTER_MAX);
-        create(&fixture, fixture_types[t], 7, 5, 4);
-        reference_number *pinv = NULL;
-        for (int64_t task = 0; task < 4; task++) {
-            free(pinv);
-            pinv = set_task(&fixture, task, s);
-        }
-        fixture_set(fixture_types[t], fixture.inputs[0] + fixture.input_bytes[0], 34, (long double)NAN);
-        memset(fixture.inputs[0] + 2 * fixture.input_bytes[0], 0, fixture.input_bytes[0]);
+        create_full_rank(&fixture, &subject, fixture_types[t], 7, 5, 4);
+        fixture_set(fixture_types[t], fixture_task_input(&fixture, 0, 1), 34, (long double)NAN);
+        memset(fixture_task_input(&fixture, 0, 2), 0, fixture.input_bytes[0]);
         fixture_run(&fixture, 0, 4);
         static const uint8_t status[] = {SHEAF_TASK_DONE, SHEAF_TASK_NOT_FINITE, SHEAF_TASK_DONE, SHEAF_TASK_DONE};
         assert_memory_equal(fixture.status, status, sizeof status);
-        assert_true(is_pinv(&fixture, 0, pinv, 2.0L));
-        assert_true(is_pinv(&fixture, 3, pinv, 2.0L));
+        assert_int_equal(count_wrong(&fixture, 0), 0);
+        assert_int_equal(count_wrong(&fixture, 3), 0);
         /* The pseudo-inverse of zeros is zeros. */
         for (int64_t i = 0; i < 35; i++)
             assert_true(fixture_get(fixture_types[t], fixture_output(&fixture, 0, 2), i) == 0.0L);
         fixture_check_splits(&fixture);
-        free(pinv);
         fixture_destroy(&fixture);
     }
+    subject_check_not_finite(&subject, 7, 5, 0);
 }
 
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
+    static const struct subject any = {"pinv", NULL, subject_create_matrix, NULL};
     (void)state;
-    for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
-        struct fixture fixture;
-        create(&fixture, fixture_types[t], 67, 40, 5);
-        const struct sheaf_shape shape = fixture.problem.inputs[0].shape;
-        fixture_check_splits(&fixture);
-        fixture_destroy(&fixture);
-        fixture_check_shared(kernel_find("pinv"), fixture_types[t], &shape, 1, 1);
-    }
+    subject_check_splits(&any, 67, 40);
+    subject_check_shared(&any, 67, 40);
 }
 
 /* Golub and Van Loan's 6 m n^2 + 20 n^3 or 14 m n^2 + 8 n^3, and the product. */
 static void
 costs_are_nominal(void **state)
 {
-    struct fixture fixture;
-    struct sheaf_cost cost = {0};
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 2, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - (14.0 * 12.0 + 8.0 * 8.0 + 24.0)) < 1e-9);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_C64, 10, 2, 1);
-    fixture.kernel->cost(&fixture.problem, &cost);
-    assert_true(fabs(cost.flops - 4.0 * (6.0 * 40.0 + 20.0 * 8.0 + 80.0)) < 1e-9);
-    fixture_destroy(&fixture);
+    subject_check_flops(&subject, SHEAF_F64, 3, 2, 14.0 * 12.0 + 8.0 * 8.0 + 24.0);
+    subject_check_flops(&subject, SHEAF_C64, 10, 2, 4.0 * (6.0 * 40.0 + 20.0 * 8.0 + 80.0));
 }
 
 static void
 a_matrix_too_large_for_lapack_is_refused(void **state)
 {
     struct sheaf_shape shape = fixture_matrix(30000, 30000);
-    struct fixture fixture;
-    struct sheaf_batch batch = {.count = 1};
     (void)state;
     fixture_check_refused(
         kernel_find("pinv"), SHEAF_F64, &shape, 1, NULL, SHEAF_BAD_DATA,
         "a (30000, 30000): too large for pinv, whose workspace would pass what LAPACK can count; split "
         "it");
-    create(&fixture, SHEAF_F64, 3, 2, 1);
-    fixture.problem.inputs[0].type = SHEAF_I32;
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture.problem.inputs[0].type = SHEAF_F64;
-    fixture.problem.inputs[0].shape.extent[0] = (int64_t)INT_MAX + 1;
-    assert_int_equal(fixture.kernel->workspace_bytes(&fixture.problem), -1);
-    assert_int_equal(fixture.kernel->run(&fixture.problem, &batch), SHEAF_INTERNAL);
-    fixture_destroy(&fixture);
+    subject_check_refused(&subject, SHEAF_I32, 3, 2);
+    subject_check_fits(&subject, SHEAF_F64, (int64_t)INT_MAX + 1, 2, false);
 }
 
 int

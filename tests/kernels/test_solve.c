@@ -117,20 +117,10 @@ a_known_solution_is_exact(void **state)
 {
     static const double a[] = {0, 2, 0, 0, 0, 4, 1, 0, 0}, b[] = {6, 8, 20, 24, 1, 2}, x[] = {1, 2, 3, 4, 5, 6};
     static const double b1[] = {6, 20, 1}, x1[] = {1, 3, 5};
-    struct fixture fixture;
+    static const double *const inputs[] = {a, b}, *const inputs1[] = {a, b1};
     (void)state;
-    create(&fixture, SHEAF_F64, 3, 2, 1, 0);
-    memcpy(fixture.inputs[0], a, sizeof a);
-    memcpy(fixture.inputs[1], b, sizeof b);
-    fixture_run(&fixture, 0, 1);
-    assert_memory_equal(fixture.outputs[0], x, sizeof x);
-    fixture_destroy(&fixture);
-    create(&fixture, SHEAF_F64, 3, 0, 1, 0);
-    memcpy(fixture.inputs[0], a, sizeof a);
-    memcpy(fixture.inputs[1], b1, sizeof b1);
-    fixture_run(&fixture, 0, 1);
-    assert_memory_equal(fixture.outputs[0], x1, sizeof x1);
-    fixture_destroy(&fixture);
+    subject_check_known(&subject, SHEAF_F64, 3, 2, inputs, x, sizeof x);
+    subject_check_known(&subject, SHEAF_F64, 3, 0, inputs1, x1, sizeof x1);
 }
 
 static void
@@ -236,9 +226,9 @@ a_shared_singular_matrix_fails_every_task(void **state)
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    static const int64_t batches[][2] = {{67, 0}, {67, 65}};
     (void)state;
-    subject_check_splits(&subject, batches, 2);
+    subject_check_splits(&subject, 67, 0);
+    subject_check_splits(&subject, 67, 65);
     subject_check_shared(&subject, 67, 0);
     subject_check_shared(&subject, 67, 65);
 }

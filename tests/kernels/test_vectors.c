@@ -89,35 +89,19 @@ known_results_are_exact(void **state)
     static const double dot[] = {3, 11}, outer[] = {3, 3, -4, 4, 6, 0, 0, 8};
     /* The matrix (1 + i, 2; 0, 1) times (3, 4i). */
     static const double a[] = {1, 1, 2, 0, 0, 0, 1, 0}, matvec[] = {3, 11, 0, 4};
-    static const struct {
-        const double *left;
-        size_t left_bytes;
-        const double *expected;
-        size_t bytes;
-    } known[] = {[MATVEC] = {a, sizeof a, matvec, sizeof matvec},
-                 [DOT] = {x, sizeof x, dot, sizeof dot},
-                 [OUTER] = {x, sizeof x, outer, sizeof outer}};
+    static const double *const vectors[] = {x, y}, *const matrix_and_vector[] = {a, y};
     (void)state;
-    for (int k = 0; k < SUBJECT_COUNT; k++) {
-        struct fixture fixture;
-        create(&fixture, &subjects[k], SHEAF_C128, 2, 2, 1);
-        assert_int_equal(fixture.output_bytes[0], known[k].bytes);
-        memcpy(fixture.inputs[0], known[k].left, known[k].left_bytes);
-        memcpy(fixture.inputs[1], y, sizeof y);
-        fixture_run(&fixture, 0, 1);
-        for (size_t i = 0; i < known[k].bytes / sizeof(double); i++)
-            assert_true(((const double *)fixture.outputs[0])[i] == known[k].expected[i]);
-        fixture_destroy(&fixture);
-    }
+    subject_check_known(&subjects[MATVEC], SHEAF_C128, 2, 2, matrix_and_vector, matvec, sizeof matvec);
+    subject_check_known(&subjects[DOT], SHEAF_C128, 2, 2, vectors, dot, sizeof dot);
+    subject_check_known(&subjects[OUTER], SHEAF_C128, 2, 2, vectors, outer, sizeof outer);
 }
 
 static void
 splits_and_shared_operands_give_the_same_bits(void **state)
 {
-    static const int64_t size[][2] = {{37, 65}};
     (void)state;
     for (int k = 0; k < SUBJECT_COUNT; k++) {
-        subject_check_splits(&subjects[k], size, 1);
+        subject_check_splits(&subjects[k], 37, 65);
         subject_check_shared(&subjects[k], 37, 65);
     }
 }
