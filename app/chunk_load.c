@@ -97,12 +97,13 @@ take_step(const struct engine *engine, int input, struct slot *slot, enum step s
 
 /** The tasks' bytes where they lie in a mapped file, if that is a good way to have them; else NULL. */
 static const void *
-view_tasks(const struct plan *plan, struct source *source, int input, struct slot *slot)
+view_tasks(const struct engine *engine, struct source *source, int input, struct slot *slot)
 {
-    int64_t task;
+    const struct plan *plan = engine->setup.plan;
+    int64_t task, workers = (int64_t)engine->setup.layout.ranks * engine->size.workers;
     if (plan_run(plan, slot->chunk.first, slot->chunk.count, &task) < slot->chunk.count)
         return NULL;
-    return source_view(source, task, slot->chunk.count, slot->inputs[input]);
+    return source_view(source, task, slot->chunk.count, slot->inputs[input], 1 + plan->places / workers);
 }
 
 /**
@@ -129,7 +130,7 @@ read_input(const struct engine *engine, int input, bool ahead, struct slot *slot
         return SHEAF_OK;
     }
     if (!ahead)
-        slot->views[input] = view_tasks(engine->setup.plan, source, input, slot);
+        slot->views[input] = view_tasks(engine, source, input, slot);
     return slot->views[input] ? SHEAF_OK : read_tasks(engine->setup.plan, source, input, slot, error);
 }
 

@@ -242,7 +242,7 @@ source_is_cached(const struct source *source, int64_t first, int64_t count)
 }
 
 const void *
-source_view(struct source *source, int64_t first, int64_t count, void *room)
+source_view(struct source *source, int64_t first, int64_t count, void *room, int64_t uses)
 {
     enum way way = atomic_load(&source->way);
 
@@ -254,7 +254,7 @@ source_view(struct source *source, int64_t first, int64_t count, void *room)
     if (piece.entries != count || bytes < source->view_least || (uintptr_t)bytes_there % VIEW_ALIGNMENT != 0)
         return NULL;
     if (way == WAY_UNKNOWN) {
-        way = view_is_cheaper(source->view, source->descriptor, at, view_least_bytes, room) ? WAY_MAP : WAY_COPY;
+        way = view_is_cheaper(source->view, source->descriptor, at, view_least_bytes, room, uses) ? WAY_MAP : WAY_COPY;
         atomic_store(&source->way, way); /* several threads may have measured: any of their answers will do */
     }
     return way == WAY_MAP ? bytes_there : NULL;

@@ -160,9 +160,10 @@ bool source_is_cached(const struct source *source, int64_t first, int64_t count)
  * Tasks' bytes where they lie in a mapped file: for what is stored as it is to be used, and long enough that not copying it
  * pays where it measures cheaper (SHEAF_READ=map or copy in the environment decides without measuring). Thread-safe.
  * @param[in] room  of at least as many bytes, may be overwritten
+ * @param[in] uses  how often such a room is used in all, about: see view_pays
  * @return the first task's, the others behind it; NULL: they must be read
  */
-const void *source_view(struct source *source, int64_t first, int64_t count, void *room);
+const void *source_view(struct source *source, int64_t first, int64_t count, void *room, int64_t uses);
 
 /**
  * The end of a view's use.

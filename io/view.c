@@ -151,7 +151,13 @@ seconds(void)
 }
 
 bool
-view_is_cheaper(struct view *view, int descriptor, int64_t at, int64_t bytes, void *buffer)
+view_pays(double mapped, double copied, int64_t uses)
+{
+    return mapped * (double)uses < copied * (double)(uses + 1);
+}
+
+bool
+view_is_cheaper(struct view *view, int descriptor, int64_t at, int64_t bytes, void *buffer, int64_t uses)
 {
     /* each part is met for the first time: one that was copied just now comes from a core's cache */
     const int64_t part = bytes / (1 + 2 * MEASURED);
@@ -171,5 +177,5 @@ view_is_cheaper(struct view *view, int descriptor, int64_t at, int64_t bytes, vo
             (void)mapped[byte];
         least[1] = fmin(least[1], seconds() - copied);
     }
-    return least[1] < least[0];
+    return view_pays(least[1], least[0], uses);
 }

@@ -907,16 +907,16 @@ plain_tasks_are_seen_in_the_file(void **state)
     test_ok(source_attach(&map, &source, &error), &error);
     test_ok(source_read(source, 0, 30, read, &error), &error);
     for (int64_t first = 0; first < 30; first += 7) {
-        const void *seen = source_view(source, first, 2, room);
+        const void *seen = source_view(source, first, 2, room, 1);
         assert_non_null(seen);
         assert_memory_equal(seen, read + first * 128, sizeof(double) * 2 * 128);
         test_ok(source_end_view(source, first, 2, &error), &error);
     }
-    assert_null(source_view(source, 29, 2, room));
-    assert_null(source_view(source, 0, 0, room));
+    assert_null(source_view(source, 29, 2, room, 1));
+    assert_null(source_view(source, 0, 0, room, 1));
     assert_int_equal(truncate("view.h5", 4096), 0);
-    assert_non_null(source_view(source, 28, 2, room));
-    assert_int_equal(((const volatile char *)source_view(source, 28, 2, room))[0], 0);
+    assert_non_null(source_view(source, 28, 2, room, 1));
+    assert_int_equal(((const volatile char *)source_view(source, 28, 2, room, 1))[0], 0);
     test_error(source_end_view(source, 28, 2, &error), SHEAF_IO_ERROR, &error, "view.h5:/a: cannot read all of it");
     source_detach(source);
 
@@ -928,17 +928,17 @@ plain_tasks_are_seen_in_the_file(void **state)
         if (i == 2)
             test_ok(source_set_type(&map, SHEAF_F32, &error), &error);
         test_ok(source_attach(&map, &source, &error), &error);
-        assert_null(source_view(source, 0, 1, room));
+        assert_null(source_view(source, 0, 1, room, 1));
         source_detach(source);
     }
     assert_int_equal(setenv("SHEAF_READ", "copy", 1), 0);
     describe("view2.h5:/a", 2);
     test_ok(source_attach(&map, &source, &error), &error);
-    assert_null(source_view(source, 0, 2, room));
+    assert_null(source_view(source, 0, 2, room, 1));
     source_detach(source);
     unsetenv("SHEAF_READ");
     test_ok(source_attach(&map, &source, &error), &error);
-    assert_null(source_view(source, 0, 30, room)); /* too short to be worth it */
+    assert_null(source_view(source, 0, 30, room, 1)); /* too short to be worth it */
     source_detach(source);
 }
 

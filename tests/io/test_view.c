@@ -160,6 +160,17 @@ more_views_than_there_is_room_for_are_refused(void **state)
     close(descriptor);
 }
 
+static void
+buffers_that_are_used_once_cost_more(void **state)
+{
+    (void)state;
+    assert_true(view_pays(1.5, 1, 1));
+    assert_false(view_pays(2.1, 1, 1));
+    assert_false(view_pays(1.5, 1, 3));
+    assert_true(view_pays(0.9, 1, 1000));
+    assert_false(view_pays(1.1, 1, 1000));
+}
+
 /* Which way is cheaper is the machine's business; that it is found without harm is tested. */
 static void
 measuring_leaves_the_view_as_it_was(void **state)
@@ -169,9 +180,9 @@ measuring_leaves_the_view_as_it_was(void **state)
     char *buffer = malloc(BYTES / 4);
     (void)state;
     assert_non_null(buffer);
-    view_is_cheaper(view, descriptor, 0, BYTES, buffer);
+    view_is_cheaper(view, descriptor, 0, BYTES, buffer, 1);
     assert_memory_equal(view_at(view, 0), expected, BYTES);
-    assert_false(view_is_cheaper(view, -1, 0, BYTES, buffer));
+    assert_false(view_is_cheaper(view, -1, 0, BYTES, buffer, 1));
     assert_false(view_is_broken(view));
     free(buffer);
     view_close(view);
@@ -189,6 +200,7 @@ main(int argument_count, char **arguments)
         cmocka_unit_test(missing_bytes_of_the_last_page_break_the_view),
         cmocka_unit_test(other_faults_are_left_alone),
         cmocka_unit_test(more_views_than_there_is_room_for_are_refused),
+        cmocka_unit_test(buffers_that_are_used_once_cost_more),
         cmocka_unit_test(measuring_leaves_the_view_as_it_was),
     };
     return cmocka_run_group_tests(tests, test_enter_directory, test_leave_directory);
