@@ -13,6 +13,7 @@
 enum { GUARD_BYTES = 64, GUARD_VALUE = 0xa5, POISON_VALUE = 0xff };
 
 const enum sheaf_type fixture_types[4] = {SHEAF_F32, SHEAF_F64, SHEAF_C64, SHEAF_C128};
+const enum sheaf_type fixture_real_types[4] = {SHEAF_F32, SHEAF_F64, SHEAF_F32, SHEAF_F64};
 
 struct sheaf_shape
 fixture_matrix(int64_t rows, int64_t columns)

@@ -19,6 +19,9 @@
 extern const enum sheaf_type fixture_types[4];
 enum { FIXTURE_TYPE_COUNT = 4 };
 
+/** The types of their real parts. */
+extern const enum sheaf_type fixture_real_types[4];
+
 struct fixture {
     const struct sheaf_kernel *kernel;
     struct sheaf_problem problem;

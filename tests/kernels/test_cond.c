@@ -202,13 +202,12 @@ norms_that_need_the_inverse_refuse_what_is_not_square(void **state)
 static void
 condition_numbers_are_real(void **state)
 {
-    static const enum sheaf_type real[] = {SHEAF_F32, SHEAF_F64, SHEAF_F32, SHEAF_F64};
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         for (int p = 0; p < P_COUNT; p++) {
             struct fixture fixture;
             subject_create_matrix(&fixture, &subjects[p], fixture_types[t], 3, 3, 1);
-            assert_int_equal(fixture.problem.outputs[0].type, real[t]);
+            assert_int_equal(fixture.problem.outputs[0].type, fixture_real_types[t]);
             fixture_destroy(&fixture);
         }
     }

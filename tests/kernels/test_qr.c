@@ -69,7 +69,7 @@ deficient_and_ill_conditioned_matrices_are_factored(void **state)
         for (int64_t task = 0; task < 3; task++) {
             reference_number a[45];
             reference_from_svd(9, 5, sheaf_type_is_complex(type), singular_values[task], a, NULL);
-            reference_store(type, fixture.inputs[0] + (size_t)task * fixture.input_bytes[0], a, 45);
+            reference_store(type, fixture_task_input(&fixture, 0, task), a, 45);
         }
         fixture_run(&fixture, 0, 3);
         subject_check_tasks(&subject, &fixture);

@@ -295,7 +295,6 @@ values_alone_agree(void **state)
 static void
 outputs_have_the_types_and_shapes_of_numpy(void **state)
 {
-    static const enum sheaf_type real[] = {SHEAF_F32, SHEAF_F64, SHEAF_F32, SHEAF_F64};
     (void)state;
     for (int t = 0; t < FIXTURE_TYPE_COUNT; t++) {
         struct fixture fixture;
@@ -305,7 +304,7 @@ outputs_have_the_types_and_shapes_of_numpy(void **state)
         assert_true(sheaf_shape_equal(&fixture.problem.outputs[S].shape, &s));
         assert_true(sheaf_shape_equal(&fixture.problem.outputs[VT].shape, &vt));
         assert_int_equal(fixture.problem.outputs[U].type, fixture_types[t]);
-        assert_int_equal(fixture.problem.outputs[S].type, real[t]);
+        assert_int_equal(fixture.problem.outputs[S].type, fixture_real_types[t]);
         assert_int_equal(fixture.problem.outputs[VT].type, fixture_types[t]);
         fixture_destroy(&fixture);
     }
