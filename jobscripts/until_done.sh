@@ -8,6 +8,8 @@
 #
 # SHEAF     the program (default: sheaf)
 # FRUITLESS how many starts in a row may bring no task to its end (default: 5; more than --attempts and 1)
+# REQUEUE   a Slurm job, this one: when its time is over, as Sheaf sees itself or Slurm tells by SIGUSR1, it is queued again to go on
+#           (as slurm.sbatch does), unless it brought no task to its end. What ends a job for good (scancel) sends SIGTERM
 #
 # SIGUSR1, SIGTERM and SIGINT are handed on to COMMAND, which is not started again then. The exit code is that of sheaf status
 # --exit-code: 0 all tasks done, 1 all done but some failed, 75 not all done; or what COMMAND itself refused with (64 to 74).
@@ -17,12 +19,12 @@ set -u -o pipefail
     sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0" >&2
     exit 64
 }
-sheaf=${SHEAF:-sheaf} fruitless=${FRUITLESS:-5} out=$1
+sheaf=${SHEAF:-sheaf} fruitless=${FRUITLESS:-5} job=${REQUEUE:-} out=$1
 shift
 
-stopping=0 child=0
+stopping='' child=0
 hand_on() { # SIGNAL
-    stopping=1
+    stopping=$1
     [ "$child" -eq 0 ] || kill -s "$1" "$child"
 }
 for name in USR1 TERM INT; do
@@ -48,7 +50,29 @@ count_done() {
     "$sheaf" status "$out" 2>/dev/null | sed -n '1s/.* · \([0-9]*\) of [0-9]* tasks done.*/\1/p'
 }
 
-idle=0 before=$(count_done)
+say() {
+    echo "until_done.sh: $out: $*" >&2
+}
+
+# The latest start ended of itself, as before the end of its Slurm job: another one would find as little time.
+is_drained() {
+    "$sheaf" status --json "$out" 2>/dev/null | grep -q '"state": "drained"'
+}
+
+# A job ends that has not done all; it goes on in another one where that has sense, which ends this.
+leave() {
+    [ -n "$job" ] && [[ $stopping =~ ^(USR1)?$ ]] || exit 75
+    [ "$now" -gt "$first" ] || {
+        say "job $job brought no task to its end: not queued again; give it more time (sbatch --time)"
+        exit 75
+    }
+    say "$now tasks done, not all: job $job is queued again"
+    scontrol requeue "$job" || say "job $job cannot be queued again: submit it again to go on"
+    exit 75
+}
+
+idle=0 first=$(count_done)
+first=${first:-0} before=${first:-0}
 while :; do
     attend "$@"
     code=$?
@@ -58,13 +82,16 @@ while :; do
         "$sheaf" status --exit-code "$out" >/dev/null
         answer=$?
     }
-    [ "$answer" -eq 75 ] && [ "$stopping" -eq 0 ] || exit "$answer"
+    [ "$answer" -eq 75 ] || exit "$answer"
     now=$(count_done)
-    idle=$((${now:-0} > ${before:-0} ? 0 : idle + 1))
+    now=${now:-0}
+    [ -z "$stopping" ] || leave
+    [ -z "$job" ] || [ "$code" -ne 75 ] || ! is_drained || leave
+    idle=$((now > before ? 0 : idle + 1))
     before=$now
     [ "$idle" -lt "$fruitless" ] || {
-        echo "until_done.sh: $out: $idle starts in a row brought no task to its end: not started again" >&2
+        say "$idle starts in a row brought no task to its end: not started again"
         exit 75
     }
-    echo "until_done.sh: $out: ${now:-0} tasks done, not all: started again" >&2
+    say "$now tasks done, not all: started again"
 done

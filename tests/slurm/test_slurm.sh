@@ -34,17 +34,19 @@ job_exit_code() { # JOB
     scontrol show job "$1" | sed -n 's/.* ExitCode=\([0-9]*\):.*/\1/p'
 }
 
-# start_job LAUNCHER ARGUMENTS...: the template, over two nodes; sets job
+# start_job LAUNCHER ARGUMENTS...: the template, over two nodes, or as options says; sets job
 start_job() {
     local launcher=$1
     shift
-    job=$(LAUNCHER=$launcher SHEAF=$sheaf ARGS="$*" sbatch --parsable --nodes=2 --ntasks-per-node=2 --cpus-per-task=1 \
-        --time=2 "$source_dir/jobscripts/slurm.sbatch")
+    job=$(LAUNCHER=$launcher SHEAF=$program ARGS="$*" sbatch --parsable "${options[@]}" --time=2 \
+        "$source_dir/jobscripts/slurm.sbatch")
 }
+two_nodes=(--nodes=2 --ntasks-per-node=2 --cpus-per-task=1)
+options=("${two_nodes[@]}") program=$sheaf
 
-# Waits for the end of the job, at most 60 seconds; sets code
+# Waits for the end of the job, at most 90 seconds; sets code
 await_job() {
-    for _ in $(seq 300); do
+    for _ in $(seq 450); do
         case $(job_state "$job") in
         PENDING | CONFIGURING | RUNNING | COMPLETING) sleep 0.2 ;;
         *)
@@ -54,7 +56,7 @@ await_job() {
         esac
     done
     show_job
-    fail "job $job is $(job_state "$job") after 60 seconds"
+    fail "job $job is $(job_state "$job") after 90 seconds"
 }
 
 submit() { # LAUNCHER ARGUMENTS...
@@ -84,6 +86,7 @@ for launcher in srun mpirun; do
     submit "$launcher" run matmul beams.h5:/a beams.h5:/b -o "$launcher.h5" "${strict[@]}"
     expect_job_code 0
     expect_nodes "$launcher.h5" 2 4
+    grep -q 'layout 2x1:1 (auto: ' "sheaf-$job.out" || { show_job && fail "$launcher: the layout is not chosen by itself"; }
 done
 "$python" "$here/../cluster/compare_products.py" beams.h5 one.h5 srun.h5 mpirun.h5
 
@@ -142,3 +145,65 @@ await_job
 expect_code 75 mpirun -n 2 "$sheaf" resume killed.h5 --layout 2x1 --time-limit 3 2>taken.txt
 grep -q "^sheaf: .*killed.h5: taken over from another run, which has ended: pid [0-9]* on node[12], Slurm job $job," taken.txt ||
     fail "it is not told whose lock was taken over: $(cat taken.txt)"
+
+# One line for the first and every later start: a job that is cut at its limit is queued again, goes on, and ends when all is done. An
+# administrator moves its end near before Sheaf looks for it (limits are minutes); Slurm's own warning, which may come at any time then,
+# is none. The other one is asked to stop, as by that warning.
+cat >limited.sh <<SH
+#!/bin/sh
+! mkdir moved 2>/dev/null || scontrol update JobId=\$SLURM_JOB_ID EndTime=\$(date -d '8 seconds' +%FT%T)
+exec "$sheaf" "\$@"
+SH
+chmod 755 limited.sh
+rate=$("$sheaf" status --json killed.h5 | sed -n 's/.*"tasks_per_second": \([0-9]*\).*/\1/p')
+[ "${rate:-0}" -gt 0 ] || fail "killed.h5 has no rate"
+one_core=(--nodelist=node1 --nodes=1 --ntasks-per-node=1 --cpus-per-task=1)
+options=("${one_core[@]}" --signal=B:URG@1)
+program=$scratch/limited.sh
+start_job srun run "${long[@]}" $((rate * 6)) -o limited.h5 --resume
+limited=$job
+options=("${one_core[@]}") program=$sheaf
+start_job mpirun run "${long[@]}" 1500 -o asked.h5 --resume
+asked=$job
+await_progress asked.h5
+scancel --batch --signal=USR1 "$asked"
+
+# On the other node meanwhile: a sweep in a job. What it prints to paste is right there: the command in a job like its own, the options
+# for a job script.
+for launcher in srun mpirun; do
+    options=(--nodelist=node2 --nodes=1 --ntasks-per-node=2 --cpus-per-task=1)
+    layout=1x2:2
+    [ "$launcher" = srun ] || layout=2x1:1
+    submit "$launcher" sweep "${long[@]}" 100 --layouts "$layout" --seconds 1
+    expect_job_code 0
+    use=$(sed -n "s|^use:  ||p" "sheaf-$job.out") pasted=$(sed -n 's/^or :  #SBATCH //p' "sheaf-$job.out")
+    [[ $use == *"sheaf run ${long[*]:0:2}"*" --layout $layout -o OUT.h5" ]] || fail "$launcher: no command to paste: $use"
+    [ "$pasted" = "--nodes=1 --ntasks-per-node=${layout%x*} --cpus-per-task=$((2 / ${layout%x*}))" ] ||
+        fail "$launcher: other options to paste: $pasted"
+    use=${use/sheaf run/$sheaf run}
+    job=$(sbatch --parsable "${options[@]}" --time=2 --output=sheaf-%j.out --wrap "${use/OUT.h5/used-$launcher.h5}")
+    await_job
+    expect_job_code 0
+    expect_nodes "used-$launcher.h5" 1 "${layout%x*}"
+    read -r -a options <<<"--nodelist=node2 $pasted"
+    submit "$launcher" run "${long[@]}" 100 --layout "$layout" -o "pasted-$launcher.h5"
+    expect_job_code 0
+    expect_nodes "pasted-$launcher.h5" 1 "${layout%x*}"
+done
+
+# A run that is refused is not queued again, and not started again.
+submit srun run norm absent.h5:/a -o absent-out.h5 --resume
+expect_job_code 66
+[ "$(grep -c 'cannot open absent.h5' "sheaf-$job.out")" -eq 1 ] || { show_job && fail "a run that is refused is started again"; }
+
+for pair in "limited $limited" "asked $asked"; do
+    read -r file job <<<"$pair"
+    await_job
+    expect_job_code 0
+    expect_code 0 "$sheaf" status --exit-code "$file.h5"
+    restarts=$(scontrol show job "$job" | sed -n 's/.* Restarts=\([0-9]*\).*/\1/p')
+    [ "$restarts" -ge 1 ] || { show_job && fail "$file: the job was not cut and queued again"; }
+    grep -q "^until_done.sh: $file.h5: [0-9]* tasks done, not all: job $job is queued again" "sheaf-$job.out" ||
+        { show_job && fail "$file: the job's output does not tell why it is queued again"; }
+    "$python" "$here/computed_once.py" "$file.h5" "sheaf-$job.out" || { show_job && fail "$file: tasks were computed again"; }
+done
