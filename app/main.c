@@ -52,22 +52,40 @@ static enum sheaf_status (*find_alone(enum command command))(const struct option
     return NULL;
 }
 
+/** Before this process makes others: no threads of BLAS that nobody needs, and none that would hold up a fork. */
+static enum sheaf_status
+prepare_forks(const struct options *options, struct sheaf_error *error)
+{
+    restart_for_blas(options->arguments);
+    return threads_check_start(error);
+}
+
+static enum sheaf_status
+run_command_alone(const struct options *options, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+    if (options->operand_count > 0) { // a file, most likely
+        status = prepare_forks(options, error);
+        if (!status)
+            describe_begin();
+    }
+    if (!status)
+        status = find_alone(options->command)(options, error);
+    describe_end();
+    return status;
+}
+
 static int
 run_alone(const struct options *options)
 {
     struct sheaf_error error = {SHEAF_OK, ""};
     int code = SHEAF_OK;
-    if (options->version) {
+    if (options->version)
         printf("sheaf %s\n", SHEAF_VERSION);
-    } else if (options->help) {
+    else if (options->help)
         options_print_help(options->command, stdout);
-    } else {
-        if (options->operand_count > 0) // a file, most likely
-            describe_begin();
-        if (find_alone(options->command)(options, &error))
-            code = complain(&error);
-        describe_end();
-    }
+    else if (run_command_alone(options, &error))
+        code = complain(&error);
     return fflush(stdout) == 0 || code ? code : SHEAF_IO_ERROR;
 }
 
@@ -95,8 +113,7 @@ run_together(const struct options *options, int *argument_count, char ***argumen
 {
     struct sheaf_error error = {SHEAF_OK, ""};
     struct comm *comm = NULL;
-    restart_for_blas(options->arguments);
-    if (threads_check_start(&error))
+    if (prepare_forks(options, &error))
         return complain(&error);
     if (launcher_rank() == 0)
         describe_begin();
