@@ -9,6 +9,7 @@
  * SHEAF_FAULT_RANK     only this rank of a launcher's
  * SHEAF_FAULT_NOTE     a file that gets a line for each fault
  * SHEAF_FAULT_COUNT    a file that gets a byte for each call that counts
+ * SHEAF_FAULT_NAMED    given: no file can be without a name, as on NFS
  * SHEAF_FAULT_JOURNAL  a file that gets what pwrite replaces and writes, and where syncs end (struct entry)
  * SHEAF_FAULT_FILE     of which files: those whose path has this in it
  *
@@ -49,6 +50,7 @@ static struct {
 } rule = {.call = CALLS};
 
 static atomic_long calls;
+static bool only_named;
 static uintptr_t program_first, program_end;
 static char journal[PATH_MAX], journal_file[64];
 
@@ -133,6 +135,7 @@ begin(void)
         strcmp(strrchr(program, '/'), "/sheaf") != 0)
         return;
     dl_iterate_phdr(find_program, NULL);
+    only_named = getenv("SHEAF_FAULT_NAMED") != NULL;
     if (log && file) {
         snprintf(journal_file, sizeof journal_file, "%s", file);
         snprintf(journal, sizeof journal, "%s", log);
@@ -294,6 +297,10 @@ sync_journaled(int descriptor, long number)
 static int
 open_file(int directory, const char *path, int flags, mode_t mode, const void *caller)
 {
+    if (only_named && (flags & O_TMPFILE) == O_TMPFILE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
     return fails(OPEN, path, -1, caller) ? -1 : (int)syscall(SYS_openat, directory, path, flags, mode);
 }
 

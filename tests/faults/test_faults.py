@@ -126,6 +126,16 @@ class Files(FaultTest):
                            ("fdatasync", "EIO"), ("fallocate", "ENOSPC"), ("rename", "EIO"), ("link", "EIO"), ("close", "EIO")):
             self.disturb_each(call, what, "out.h5")
 
+    def test_named_lock(self):
+        """Where no file can be without a name the lock is written under one of its own."""
+        self.environment["SHEAF_FAULT_NAMED"] = "1"
+        for fault in ("open:1:EIO:.new", "pwrite:1:ENOSPC:.new", "fsync:1:EIO:.new", "close:1:EIO:.new", "link:1:EIO:out.h5.lock"):
+            self.assertTrue(self.disturb(fault), fault)
+            self.assertEqual(self.outcome.code, NO_OUTPUT, str(self.outcome))
+            self.assertFalse(self.path("out.h5").exists())
+        self.assertTrue(self.disturb("link:1:EOPNOTSUPP:out.h5.lock", harmless=True))
+        self.go_on("a lock that was renamed")
+
     def test_sync(self):
         """A sync that failed is never tried again: the next one would say that all is well, and what is lost would be marked."""
         syncs = self.path("syncs")
