@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/** A greater operand that all tasks share is not unpacked twice. */
+static const int64_t tried_bytes_most = INT64_C(1) << 30;
+
 /** What a text names. */
 enum subject { SUBJECT_DATASET, SUBJECT_SET, SUBJECT_RESULTS, SUBJECT_SWEEP, SUBJECT_FILE };
 
@@ -46,6 +49,25 @@ answer(const char *text, const void *first, size_t first_bytes, const void *seco
     return SHEAF_OK;
 }
 
+/**
+ * What all tasks share is no task's, to which a crash could be charged. So it is unpacked here first, all of it. An error is told by
+ * the run.
+ */
+static void
+try_shared(const struct source_map *map)
+{
+    struct source *source;
+    struct sheaf_error ignored;
+    void *bytes = map->shared && map->kind == SOURCE_DATASET && map->offset < 0 && map->task_bytes <= tried_bytes_most
+                      ? malloc((size_t)map->task_bytes)
+                      : NULL;
+    if (bytes && source_attach(map, &source, &ignored) == SHEAF_OK) {
+        source_read(source, 0, 1, bytes, &ignored);
+        source_detach(source);
+    }
+    free(bytes);
+}
+
 /** The map, a set's members behind it. */
 static enum sheaf_status
 work_on_operand(const struct question *question, const char *text, char **reply, int64_t *reply_bytes,
@@ -57,6 +79,8 @@ work_on_operand(const struct question *question, const char *text, char **reply,
     enum sheaf_status status = question->subject == SUBJECT_SET
                                    ? source_describe_set(text, question->core_ndim, &map, &set, error)
                                    : source_describe(text, question->core_ndim, 0, 0, &map, error);
+    if (!status)
+        try_shared(&map);
     return status ? status : answer(text, &map, sizeof map, set, set ? set->bytes : 0, reply, reply_bytes, error);
 }
 

@@ -14,7 +14,7 @@ import unittest
 import h5py
 import numpy as np
 
-from sheaf_test import CHUNK_DONE, CHUNK_STARTED, INTERRUPTED, NO_INPUT, SHEAF, SheafTest, valid_chunks, xxh3
+from sheaf_test import BAD_DATA, CHUNK_DONE, CHUNK_STARTED, INTERRUPTED, NO_INPUT, SHEAF, SheafTest, valid_chunks, xxh3
 
 KERNELS = os.environ["KERNELS"]
 UNTIL_DONE = pathlib.Path(__file__).resolve().parents[2] / "jobscripts" / "until_done.sh"
@@ -264,7 +264,7 @@ class Reads(ReadsTest):
         with h5py.File(self.path("in.h5")) as file:
             data = file["a"][...]
         self.make_input(data, 2)
-        out, err = self.loop_until_done(2, {t: READING + signal.SIGSEGV for t in (32, 33)}, SHEAF_TEST_READ_CRASH="32")
+        out, err = self.loop_until_done(0, {t: READING + signal.SIGSEGV for t in (32, 33)}, SHEAF_TEST_READ_CRASH="32")
         self.assertEqual(err.count("started again\n"), 3, out + err)
         self.assertIn("    and so is 1 more", out)
 
@@ -275,11 +275,11 @@ class Reads(ReadsTest):
         self.assertOutcome({5: READING + signal.SIGSEGV})
 
     def test_timeout(self):
-        """The rank that reads, and another, end nevertheless; the loop, too."""
-        code, out, err = self.run_once(2, "--task-timeout", 1, SHEAF_TEST_READ_HANG="18")
-        self.assertEqual(code, INTERRUPTED, out + err)
-        self.assertRegex(err, "reading the input of 4 tasks from 16 on took longer than --task-timeout 1")
-        self.loop_until_done(3, {18: READING}, "--task-timeout", 1, SHEAF_TEST_READ_HANG="18")
+        """The rank that reads, and the others, end nevertheless; the loop, too."""
+        out, err = self.loop_until_done(3, {18: READING}, "--task-timeout", 1, SHEAF_TEST_READ_HANG="18")
+        self.assertIn("reading the input of 4 tasks from 16 on took longer than --task-timeout 1", err)
+        self.assertIn("reading the input of task 18 took longer than --task-timeout 1", err)
+        self.assertEqual(err.count("started again\n"), 3, out + err)
 
     def test_stopped_while_it_hangs(self):
         """Without a limit it is a signal that ends it; nothing is laid on anybody."""
@@ -324,6 +324,49 @@ class Members(ReadsTest):
         out, err = self.loop_until_done(3, {33: READING + signal.SIGSEGV}, SHEAF_TEST_READ_CRASH="1033")
         self.assertEqual(err.count("started again\n"), 3, out + err)
         self.assertIn("b33.h5:/data  quarantined (crashed while its input was read: signal 11", err)
+
+    def test_shared(self):
+        """What all tasks share is nobody's: it is refused."""
+        outcome = self.sheaf("run", "add", "random:16384", "b05.h5:/data", "--count", 4, "--allow-filters", "-o", "sum.h5",
+                             ranks=0, code=BAD_DATA, environment={"SHEAF_TEST_READ_CRASH": "1005"})
+        self.assertIn("b05.h5:/data: ", outcome.complaints()[0])
+        self.assertIn("the HDF5 library crashes on it (signal 11", outcome.complaints()[0])
+        self.assertFalse(self.path("sum.h5").exists())
+
+
+class Inflated(PoisonTest):
+    """What workers unpack themselves is unpacked by the HDF5 library when it is tried again."""
+
+    def make_input(self, data):
+        with h5py.File(self.path("in.h5"), "w") as file:
+            file.create_dataset("a", data=data, chunks=(1, LENGTH), compression="gzip")
+
+    def run_inflating(self, *more, **environment):
+        process = self.start(*self.words("--layout", "1x2:1", *more), ranks=0,
+                             environment={"LD_PRELOAD": os.environ["INFLATER"], **environment})
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def assertNamed(self, fate):
+        with h5py.File(self.path("out.h5")) as file:
+            chunk = valid_chunks(file)[33 // PER_CHUNK]
+        self.assertEqual([int(chunk[name]) for name in ("state", "fate", "reading")], [CHUNK_STARTED, fate, 1])
+
+    def test_crash(self):
+        self.assertEqual(self.run_inflating(SHEAF_TEST_READ_CRASH="33")[0], -signal.SIGSEGV)
+        self.assertNamed(2)
+        code, out, err = self.run_inflating(SHEAF_TEST_READ_CRASH="33")
+        self.assertEqual(code, 0, out + err)
+        self.assertOutcome({})
+
+    def test_timeout(self):
+        code, out, err = self.run_inflating("--task-timeout", 1, SHEAF_TEST_READ_HANG="33")
+        self.assertEqual(code, INTERRUPTED, out + err)
+        self.assertIn("reading the input of 4 tasks from 32 on took longer than --task-timeout 1", err)
+        self.assertNamed(3)
+        code, out, err = self.run_inflating("--task-timeout", 1, SHEAF_TEST_READ_HANG="33")
+        self.assertEqual(code, 0, out + err)
+        self.assertOutcome({})
 
 
 if __name__ == "__main__":
