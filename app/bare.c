@@ -2,6 +2,7 @@
 #include "node.h"
 #include "parallel.h"
 #include "pass.h"
+#include "threads.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -199,11 +200,13 @@ measure_class(struct job *job, const struct plan *plan, const struct plan_chunk 
     struct batch_source source = {.inputs = NULL};
     struct sheaf_error ignored;
     bool active = job->place.local_rank < job->layout.ranks;
-    bool ready = !active || read_batch(job, plan, chunk, &source, &ignored) == SHEAF_OK;
+    int threads = job->layout.threads;
+    bool ready = !active || (read_batch(job, plan, chunk, &source, &ignored) == SHEAF_OK &&
+                             threads_check_callers(plan->kernel, threads, threads, &ignored) == SHEAF_OK);
     double rate = 0;
     // All begin together, or none does.
     if (comm_sum(job->comm, !ready) == 0 && active)
-        rate = run_threads(&source, job->layout.threads);
+        rate = run_threads(&source, threads);
     free(source.inputs);
     bool failed = active && rate == 0;
     int64_t millionths = comm_sum(job->comm, (int64_t)(1e6 * rate));

@@ -1,5 +1,4 @@
 #include "engine.h"
-#include "blas.h"
 #include "engine_parts.h"
 #include "node.h"
 #include "threads.h"
@@ -42,15 +41,6 @@ create_helpers(struct engine *engine, struct sheaf_error *error)
     return status;
 }
 
-/** Workers that call BLAS have a buffer each, beside those of the threads that BLAS has itself. */
-static enum sheaf_status
-check_room(const struct engine *engine, struct sheaf_error *error)
-{
-    if (engine->setup.plan->kernel->width_kind != SHEAF_WIDTH_BLAS)
-        return SHEAF_OK;
-    return threads_check_room(engine->size.workers + 1, blas_get_pool() - 1 + engine->size.workers, error);
-}
-
 enum sheaf_status
 engine_create(const struct engine_setup *setup, struct engine **out, struct sheaf_error *error)
 {
@@ -73,7 +63,7 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
     if (!status)
         status = ring_allocate(engine, error);
     if (!status)
-        status = check_room(engine, error);
+        status = threads_check_callers(setup->plan->kernel, engine->size.workers + 1, engine->size.workers, error);
     return status ? status : create_helpers(engine, error);
 }
 

@@ -5,6 +5,7 @@
 #include "node.h"
 #include "poison.h"
 #include "progress.h"
+#include "threads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -437,6 +438,9 @@ summary_print_dry_run(const struct job *job, FILE *stream, struct sheaf_error *e
             size.slots, summary_format_quantity((double)size.slot_bytes, "B", (char[32]){0}));
     int cores = layout->ranks * layout->threads < team_cores(job->team) ? layout->ranks * layout->threads
                                                                         : team_cores(job->team);
+    status = threads_check_room(0, blas_get_pool(), error);
+    if (status)
+        return status;
     double rate = blas_measure_rate() * cores * job->place.node_count;
     double seconds = plan->flops / rate + (double)(plan->input_bytes + plan->output_bytes) / PLAN_NOMINAL_BANDWIDTH;
     fprintf(stream,

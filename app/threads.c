@@ -150,6 +150,14 @@ threads_check_room(int threads, int buffers, struct sheaf_error *error)
     return status;
 }
 
+enum sheaf_status
+threads_check_callers(const struct sheaf_kernel *kernel, int threads, int callers, struct sheaf_error *error)
+{
+    if (kernel->width_kind != SHEAF_WIDTH_BLAS)
+        return SHEAF_OK;
+    return threads_check_room(threads, blas_get_pool() - 1 + callers, error);
+}
+
 /** At its end OpenBLAS would wait for threads that it never had: nothing of it may run. */
 static void
 leave_at_once(int status, void *argument)

@@ -5,6 +5,7 @@
 #ifndef SHEAF_THREADS_H
 #define SHEAF_THREADS_H
 
+#include "sheaf/kernel.h"
 #include "sheaf/status.h"
 
 #include <sys/types.h>
@@ -33,6 +34,10 @@ enum sheaf_status threads_set_blas(int count, struct sheaf_error *error);
  * @return SHEAF_NO_RESOURCES: with them BLAS would hang
  */
 enum sheaf_status threads_check_room(int threads, int buffers, struct sheaf_error *error);
+
+/** The same for a kernel that new threads call, `callers` at once: each has a buffer, beside BLAS's own threads. Not collective. */
+enum sheaf_status threads_check_callers(const struct sheaf_kernel *kernel, int threads, int callers,
+                                        struct sheaf_error *error);
 
 /**
  * The same before MPI starts, where BLAS has begun with more threads than one: those that still ask for their buffers hold up each fork.

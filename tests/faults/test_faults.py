@@ -236,6 +236,11 @@ class Limits(FaultTest):
                 self.check_told(outcome)
                 self.assertIn("raise ulimit -v", outcome.complaints()[0])
         self.environment["OPENBLAS_NUM_THREADS"] = "1"
+        # A dry run measures how fast BLAS is, a sweep how fast the bare kernel is.
+        self.check_told(self.limited(f"-v {200 << 10}", *words, "--dry-run", code=NO_RESOURCES))
+        outcome = self.limited(f"-v {300 << 10}", "sweep", *words[1:6], "-o", "out.h5", "--seconds", "2", code=NO_RESOURCES)
+        self.assertIn("raise ulimit -v", outcome.complaints()[0])
+        self.path("out.h5").unlink(missing_ok=True)
         self.limited(f"-v {1 << 20}", *words, "--layout", "1x2:1", code=0)
         # Who only looks at a file needs none.
         self.environment["SHEAF_RESTART"] = "1"
