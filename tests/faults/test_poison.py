@@ -308,6 +308,24 @@ class Reads(ReadsTest):
         self.run_once(2)
         self.assertOutcome({})
 
+    def test_nothing_beside(self):
+        """What is computed alone is read alone, too: the next one after it was committed."""
+        log = self.path("log")
+        process = self.start(*self.words("--layout", "1x3:1"), ranks=0,
+                             environment={"SHEAF_TEST_PAUSE": "100", "SHEAF_TEST_LOG": str(log)})
+        while process.poll() is None and not (log.exists() and log.stat().st_size >= 8 * 3):
+            time.sleep(0.01)
+        process.kill()
+        process.communicate(timeout=60)
+        self.run_once(0)
+        with h5py.File(self.path("out.h5"), "r") as file:
+            alone = [chunk for chunk in valid_chunks(file).values() if chunk["care"] == 1]
+        self.assertGreaterEqual(len(alone), 2)
+        alone.sort(key=lambda chunk: chunk["read_start"])
+        for one, other in zip(alone, alone[1:]):
+            self.assertLessEqual(one["write_start"], other["read_start"])
+        self.assertOutcome({})
+
 
 class Members(ReadsTest):
     """The same of the files of a glob, one of which fails behind what is looked at before the run."""
