@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# When jobscripts/until_done.sh starts a run again, queues its Slurm job again, or stops. The run, sheaf and scontrol are stand-ins:
-# each start of the run takes a line of a script: tasks that are done after it (of 10), how its run ended, its exit code.
+# When jobscripts/until_done.sh starts a run again, queues its Slurm job again, or stops; and what slurm.sbatch starts. The run, sheaf
+# and scontrol are stand-ins: each start of the run takes a line of a script: tasks that are done after it (of 10), how its run ended,
+# its exit code, and perhaps a signal.
 #
 # usage: test_until_done.sh SOURCE_DIR
 set -eu -o pipefail
@@ -79,5 +80,39 @@ expect 'a job: the warning of Slurm, after which the run is lost' 75 'start requ
 expect 'a job: scancel is for good' 75 'start' <<<'4 drained 75 TERM'
 expect 'a job: a run that is refused' 73 'start' <<<'- - 73'
 expect 'a job: some failed' 1 'start' <<<'10 quarantined 1'
+
+# ---- what slurm.sbatch starts, where Slurm runs a copy of it ----
+
+mkdir submitted
+cp "$source_dir/jobscripts/slurm.sbatch" submitted/slurm.sbatch
+stand_in srun <<<"echo \"srun \$*\""
+stand_in scontrol <<<"echo '   Command=$scratch/submitted/slurm.sbatch'"
+stand_in until_done.sh <<<"echo \"\$REQUEUE: \$*\""
+mv bin/until_done.sh submitted
+cp submitted/slurm.sbatch spooled
+
+# starts NAME ARGUMENTS COMMAND
+starts() {
+    local found
+    found=$(PATH=$scratch/bin:$PATH SLURM_JOB_ID=7 SLURM_JOB_NODELIST=node1 ARGS=$2 bash spooled 2>said | tail -n 1) || true
+    if [ "$found" = "$3" ]; then
+        echo "ok: $1"
+    else
+        printf 'FAILED: %s\n  expected: %s\n  got: %s\n%s\n' "$1" "$3" "$found" "$(cat said)"
+        failures=$((failures + 1))
+    fi
+}
+
+for output in '-o x.h5' '--output x.h5' '--output=x.h5'; do
+    starts "goes on: $output" "run inv a.h5:/a $output --resume" "7: x.h5 srun --mpi=pmix sheaf run inv a.h5:/a $output --resume"
+done
+starts 'the file of resume' 'resume x.h5 --verify' '7: x.h5 srun --mpi=pmix sheaf resume x.h5 --verify'
+starts 'options before it' 'resume --verify x.h5' 'srun --mpi=pmix sheaf resume --verify x.h5'
+grep -q 'has to stand right behind it' said || { echo 'FAILED: and says so' && failures=$((failures + 1)); }
+starts 'a run that does not go on' 'run inv a.h5:/a -o x.h5' 'srun --mpi=pmix sheaf run inv a.h5:/a -o x.h5'
+starts 'a sweep' 'sweep inv a.h5:/a -o x.h5' 'srun --mpi=pmix sheaf sweep inv a.h5:/a -o x.h5'
+rm submitted/until_done.sh
+starts 'no until_done.sh' 'resume x.h5' 'srun --mpi=pmix sheaf resume x.h5'
+grep -q 'neither beside .* nor in PATH' said || { echo 'FAILED: and says so' && failures=$((failures + 1)); }
 
 exit $((failures > 0))
