@@ -179,16 +179,21 @@ describe_queue(const struct cores *cores, const struct plan *plan, const struct 
     const int most = BEHIND_PER_CORE * core_count(cores);
     struct plan_chunk chunk = plan_at(plan, spans[0].next);
     struct tune_facts facts;
+    const int head_class = chunk.class_index;
+    bool alone = true, measured;
     cores_facts(cores, plan, &chunk, head);
+    measured = head->narrow.nominal > 0 || head->wide.nominal > 0;
     for (int i = 0; i < span_count; i++) {
         node->chunks_left += spans[i].end - spans[i].next;
         for (int64_t place = spans[i].next + (i == 0); place < spans[i].end && node->behind_known < most; place++) {
             chunk = plan_at(plan, place);
             cores_facts(cores, plan, &chunk, &facts);
             behind[node->behind_known++] = tune_seconds(&facts, 1);
+            alone = alone && chunk.class_index == head_class;
         }
     }
     node->behind = behind;
+    node->doubt = measured || alone ? 1 : TUNE_DOUBT;
     node->seconds_left = sum_nominal(plan, spans, span_count) * tune_seconds(head, 1) / head->seconds;
 }
 

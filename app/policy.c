@@ -72,6 +72,9 @@ enum {
 /** A makespan that is less by no more than this is no reason for more cores. */
 static const double nearly = 0.001;
 
+/** What a delay weighs that comes about only where a class is misjudged by all of the doubt: its root is more likely. */
+static const double far_weight = 0.5;
+
 /** What is to be handed out: the head, and chunks like it behind it. */
 struct tail {
     int cores;
@@ -81,6 +84,7 @@ struct tail {
     int widths[POLICY_CORES_MAX];   /**< rising; the first is 1 */
     double times[POLICY_CORES_MAX]; /**< the head's seconds at each of them */
     int behind;                     /**< chunks behind the head */
+    double known[BEHIND_MOST];      /**< scales, as they are predicted */
     double scales[BEHIND_MOST];     /**< their seconds against the head's, at each width, in the queue's order */
     double sides[POLICY_CORES_MAX]; /**< the head's seconds where 1, 2, ... share the cores */
     double waves[BEHIND_MOST + 1];  /**< seconds for those from each on: see find_waves */
@@ -149,10 +153,10 @@ idle_until(int cores, const double *free_in, double time)
  * Journal on Applied Mathematics 17(2), 1969: lists fill all cores but for the longest chunk).
  */
 static bool
-is_plenty(const struct policy_node *node, double head)
+is_plenty(const struct policy_node *node, double head, double doubt)
 {
     int cores = node->ranks * node->threads;
-    double first = INFINITY, last = 0, behind = node->seconds_left - head;
+    double first = INFINITY, last = 0, behind = (node->seconds_left - head) / doubt;
     for (int i = 0; i < cores; i++) {
         first = fmin(first, node->free_in[i]);
         last = fmax(last, node->free_in[i]);
@@ -330,18 +334,50 @@ set_up_tail(struct tail *tail, const struct policy_node *node, const struct tune
     find_waves(tail);
 }
 
-/** The place of the smallest width by which all ends as soon as by any, nearly. */
-static int
-best_place(const struct tail *tail)
+/** Take the head's class for so many times longer against the others than it is predicted. */
+static void
+suppose(struct tail *tail, double factor)
+{
+    for (int i = 0; i < tail->behind; i++) /* its own chunks are as long as it is */
+        tail->scales[i] = fabs(tail->known[i] - 1) < nearly ? tail->known[i] : tail->known[i] / factor;
+    find_waves(tail);
+}
+
+/** By what part later than by the best width all ends by each of them, times a weight: the greater of this and what stands there. */
+static void
+add_regrets(const struct tail *tail, double weight, double *regrets)
 {
     double ends[POLICY_CORES_MAX], least = INFINITY;
     for (int i = 0; i < tail->width_count; i++) {
         ends[i] = try_width(tail, i, head_start(tail, i));
         least = fmin(least, ends[i]);
     }
+    for (int i = 0; i < tail->width_count; i++)
+        regrets[i] = fmax(regrets[i], least > 0 ? weight * (ends[i] / least - 1) : 0);
+}
+
+/**
+ * The place of the smallest width by which all ends as soon as by any, nearly. In doubt, of that which is least late at worst (L. J.
+ * Savage, "The theory of statistical decision", Journal of the American Statistical Association 46, 1951).
+ */
+static int
+best_place(struct tail *tail, double doubt)
+{
+    double regrets[POLICY_CORES_MAX] = {0}, least = INFINITY;
+    add_regrets(tail, 1, regrets);
+    if (doubt > 1 && tail->behind > 0) {
+        const double factors[] = {sqrt(doubt), 1 / sqrt(doubt), doubt, 1 / doubt};
+        memcpy(tail->known, tail->scales, (size_t)tail->behind * sizeof *tail->known);
+        for (int i = 0; i < 4; i++) {
+            suppose(tail, factors[i]);
+            add_regrets(tail, i < 2 ? 1 : far_weight, regrets);
+        }
+    }
+    for (int i = 0; i < tail->width_count; i++)
+        least = fmin(least, regrets[i]);
     int place = tail->width_count - 1;
     for (int i = place - 1; i >= 0; i--)
-        if (ends[i] <= least * (1 + nearly))
+        if (regrets[i] <= least + nearly)
             place = i;
     return place;
 }
@@ -355,11 +391,13 @@ policy_choose_width(const struct policy_node *node, const struct tune_facts *hea
     for (int i = 0; i < node->threads; i++)
         start = fmin(start, node->free_in[rank * node->threads + i]);
     *choice = (struct policy_width){.width = 1, .rank = rank, .start = start, .finish = start + seconds};
-    if (cores > POLICY_CORES_MAX || is_plenty(node, seconds))
+    /* ranks of several cores have few widths: in simulations doubt costs them more than it saves */
+    double doubt = node->threads > 1 ? 1 : fmax(1, node->doubt);
+    if (cores > POLICY_CORES_MAX || is_plenty(node, seconds, doubt))
         return;
     struct tail tail;
     set_up_tail(&tail, node, head);
-    int place = tail.width_count > 1 ? best_place(&tail) : 0;
+    int place = tail.width_count > 1 ? best_place(&tail, doubt) : 0;
     if (place == 0)
         return;
     choice->width = tail.widths[place];

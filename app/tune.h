@@ -38,6 +38,9 @@
 /** How far a single chunk may pass what the chunks before it said: a page fault storm or a neighbour's burst is no law. */
 #define TUNE_OUTLIER 4.0
 
+/** How many times too short or too long a class is taken for against others, before one of its chunks was measured. */
+#define TUNE_DOUBT 3.0
+
 /** What chunks of a class took so far in this run, on one core or on several: sums over chunks. Seconds; nominal 0: none yet. */
 struct tune_sample {
     double nominal, measured;

@@ -74,16 +74,34 @@ a_third_long_chunk_is_wide_where_the_short_ones_cannot_fill_the_other_core(void 
 {
     const double idle[2] = {0}, few[] = {0.1, 0.1}, many[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     const struct tune_facts head = {.seconds = 10, .tasks = 1, .serial_fraction = 0.01};
-    struct policy_node node = {1, 2, idle, 3, 10.2, few, 2};
+    struct policy_node node = {1, 2, idle, 3, 10.2, few, 2, 1};
     struct policy_width choice;
     (void)state;
     for (int ranks = 1; ranks <= 2; ranks++) {
-        node = (struct policy_node){ranks, 2 / ranks, idle, 3, 10.2, few, 2};
+        node = (struct policy_node){ranks, 2 / ranks, idle, 3, 10.2, few, 2, 1};
         policy_choose_width(&node, &head, &choice);
         assert_true(choice.width == 2 && choice.start <= 0);
-        node = (struct policy_node){ranks, 2 / ranks, idle, 13, 22, many, 12};
+        node = (struct policy_node){ranks, 2 / ranks, idle, 13, 22, many, 12, 1};
         policy_choose_width(&node, &head, &choice);
         assert_true(choice.width == 1 && choice.start <= 0);
+    }
+}
+
+/* Three long chunks and many short ones, on 8 cores: all fills them. But the long ones may be longer than that. */
+static void
+in_doubt_a_long_chunk_is_wide(void **state)
+{
+    const double idle[8] = {0};
+    double behind[16];
+    const struct tune_facts head = {.seconds = 1, .tasks = 1, .serial_fraction = 0.3};
+    struct policy_width choice;
+    (void)state;
+    for (int i = 0; i < 16; i++)
+        behind[i] = i < 2 ? 1 : 0.3;
+    for (int doubtful = 0; doubtful < 2; doubtful++) {
+        const struct policy_node node = {8, 1, idle, 17, 3 + 14 * 0.3, behind, 16, doubtful ? TUNE_DOUBT : 1};
+        policy_choose_width(&node, &head, &choice);
+        assert_true(doubtful ? choice.width > 1 : choice.width == 1);
     }
 }
 
@@ -342,6 +360,7 @@ main(void)
         cmocka_unit_test(several_chunks_share_the_cores),
         cmocka_unit_test(while_there_is_plenty_a_chunk_takes_one_core),
         cmocka_unit_test(a_wide_chunk_has_all_cores_of_the_rank_that_leads),
+        cmocka_unit_test(in_doubt_a_long_chunk_is_wide),
         cmocka_unit_test(a_third_long_chunk_is_wide_where_the_short_ones_cannot_fill_the_other_core),
         cmocka_unit_test(every_choice_can_be_followed),
         cmocka_unit_test(equal_chunks_are_near_the_best_schedule),

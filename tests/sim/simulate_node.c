@@ -159,6 +159,9 @@ ask_rule(struct node *node)
         for (int64_t k = i == node->class_index; k < chunks && facts.behind_known < 2 * node->cores; k++)
             behind[facts.behind_known++] = seconds;
     }
+    const struct tune_facts *head = &node->facts[node->class_index];
+    bool measured = head->narrow.nominal > 0 || head->wide.nominal > 0;
+    facts.doubt = measured || node->class_index + 1 == setup->class_count ? 1 : TUNE_DOUBT;
     struct policy_width choice;
     policy_choose_width(&facts, &node->facts[node->class_index], &choice);
     if (choice.start > 0)

@@ -311,7 +311,8 @@ auto_is_as_fast_as_the_best_fixed_layout(void **state)
 
 /*
  * One class is taken for half as long as it is, the others for half as long again, or the other way round: threefold against each
- * other. Nobody can know before the first chunks are done, when the longest ones have been started.
+ * other. Nobody can know before the first chunks are done, when the longest ones have been started: widths are chosen that are
+ * bearable either way.
  */
 static void
 auto_bears_classes_that_are_misjudged_against_each_other(void **state)
@@ -322,12 +323,12 @@ auto_bears_classes_that_are_misjudged_against_each_other(void **state)
         const struct sweep sweeps[] = {{.first = 0.5, .others = 1.5}, {.first = 1.5, .others = 0.5}};
         const struct sweep milder[] = {{.first = 0.8, .others = 1.2}, {.first = 1.2, .others = 0.8}};
         for (int i = 0; i < 2; i++) {
-            sweep_node(cores, 1, &sweeps[i], 0.7, &summary);
-            sweep_node(cores, 1, &milder[i], 0.94, &mild);
+            sweep_node(cores, 1, &sweeps[i], 0.84, &summary);
+            sweep_node(cores, 1, &milder[i], 0.97, &mild);
         }
     }
-    check("classes misjudged by half, against each other", &summary, 0.7, 0.05);
-    check("classes misjudged by a fifth, against each other", &mild, 0.94, 0.01);
+    check("classes misjudged by half, against each other", &summary, 0.84, 0.04);
+    check("classes misjudged by a fifth, against each other", &mild, 0.97, 0);
 }
 
 /* Chunks of a class are not alike: the best fixed layout is the one that is lucky. */
