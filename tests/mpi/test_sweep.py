@@ -232,7 +232,9 @@ class Interrupted(SweepTest):
             for column in ("layout", "nodes", "ranks", "threads", "width", "threads_per_core"):
                 file["sweep"][column][...] = np.zeros_like(file["sweep"][column][...])
         # Nothing was measured: another sweep may have the file.
-        self.sweep("matmul", "random:9x9", "random:9x9", "--count", 20, "--seconds", 20, "-o", "sweep.h5", "--layouts", "1x1")
+        # It takes away the scratch file, too, that one leaves which is killed while it builds it.
+        self.sweep("matmul", "random:9x9", "random:9x9", "--count", 20, "--seconds", 20, "-o", "sweep.h5", "--layouts", "1x1",
+                   scratch=False)
         self.assertEqual(self.columns()["phase"][0], COMPLETE)
 
 
