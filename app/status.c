@@ -164,10 +164,11 @@ print_json(const char *path, const struct store_summary *summary, const struct s
     print_text("kernel", summary->kernel);
     print_text("parameters", summary->parameters);
     printf("\n  \"tasks\": %lld, \"done\": %lld, \"failed\": %lld, \"quarantined\": %lld, \"left\": %lld, "
-           "\"started\": %lld,\n",
+           "\"started\": %lld, \"attempts\": %lld,\n",
            (long long)summary->map.tasks, (long long)(summary->tasks_done - summary->tasks_failed),
            (long long)(summary->tasks_failed - quarantined), (long long)quarantined,
-           (long long)(summary->map.tasks - summary->tasks_done), (long long)summary->tasks_started);
+           (long long)(summary->map.tasks - summary->tasks_done), (long long)summary->tasks_started,
+           (long long)summary->attempts);
     print_number("tasks_per_second", find_rate(summary));
     print_number("seconds_left", status_seconds_left(summary));
     printf("  \"run\": {\"number\": %lld, \"state\": \"%s\", \"start\": %.3f, \"end\": %.3f, \"ranks\": %u, \"nodes\": "

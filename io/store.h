@@ -223,6 +223,7 @@ struct store_summary {
     int64_t tasks_done;        /**< of committed chunks, failed ones among them */
     int64_t tasks_failed;      /**< with a status above 1, quarantined ones among them */
     int64_t tasks_started;     /**< of chunks that are being computed, or were when a run was killed */
+    int64_t attempts;          /**< that tasks of these are charged with so far */
     double flops, flops_done;  /**< of all tasks, of those of committed chunks */
     double last_commit;        /**< seconds since 1970 UTC; 0: none yet */
     int64_t run_tasks;         /**< of chunks that the latest start committed */

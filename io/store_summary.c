@@ -133,6 +133,7 @@ count_record(struct store_reading *reading, const struct record_chunk *record, c
     if (record->state == RECORD_STARTED) {
         summary->chunks_started++;
         summary->tasks_started += record->count;
+        summary->attempts += record->attempts;
     }
     if (record->state != RECORD_DONE && record->state != RECORD_QUARANTINED)
         return SHEAF_OK;

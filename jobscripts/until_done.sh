@@ -7,7 +7,7 @@
 #   OUT.h5    the results file that COMMAND begins, and then goes on with (--resume)
 #
 # SHEAF     the program (default: sheaf)
-# FRUITLESS how many starts in a row may bring no task to its end (default: 5; more than --attempts and 1)
+# FRUITLESS how many starts in a row may bring no task nearer to its end: done, or one of its attempts (default: 5)
 # REQUEUE   a Slurm job, this one: when its time is over, as Sheaf sees itself or Slurm tells by SIGUSR1, it is queued again to go on
 #           (as slurm.sbatch does), unless it brought no task to its end. What ends a job for good (scancel) sends SIGTERM
 #
@@ -50,6 +50,11 @@ count_done() {
     "$sheaf" status "$out" 2>/dev/null | sed -n '1s/.* · \([0-9]*\) of [0-9]* tasks done.*/\1/p'
 }
 
+# How often tasks that are not at their end have failed, so far: each of them has its number of attempts.
+count_attempts() {
+    "$sheaf" status --json "$out" 2>/dev/null | sed -n 's/.*"attempts": \([0-9]*\).*/\1/p'
+}
+
 say() {
     echo "until_done.sh: $out: $*" >&2
 }
@@ -71,8 +76,8 @@ leave() {
     exit 75
 }
 
-idle=0 first=$(count_done)
-first=${first:-0} before=${first:-0}
+idle=0 first=$(count_done) charged=$(count_attempts)
+first=${first:-0} before=${first:-0} charged=${charged:-0}
 while :; do
     attend "$@"
     code=$?
@@ -87,10 +92,12 @@ while :; do
     now=${now:-0}
     [ -z "$stopping" ] || leave
     [ -z "$job" ] || [ "$code" -ne 75 ] || ! is_drained || leave
-    idle=$((now > before ? 0 : idle + 1))
-    before=$now
+    attempts=$(count_attempts)
+    idle=$((idle + 1))
+    [ "$now" -le "$before" ] && [ "${attempts:-0}" -eq "$charged" ] || idle=0
+    before=$now charged=${attempts:-0}
     [ "$idle" -lt "$fruitless" ] || {
-        say "$idle starts in a row brought no task to its end: not started again"
+        say "$idle starts in a row brought no task nearer to its end: not started again"
         exit 75
     }
     say "$now tasks done, not all: started again"

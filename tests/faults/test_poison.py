@@ -129,7 +129,16 @@ class Crashes(PoisonTest):
         process = self.loop(SHEAF_TEST_KILL="0", FRUITLESS="2")
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, INTERRUPTED, out + err)
-        self.assertIn("2 starts in a row brought no task to its end: not started again", err)
+        self.assertIn("2 starts in a row brought no task nearer to its end: not started again", err)
+
+    def test_loop_with_many_in_one_chunk(self):
+        """Each of them has its attempts, however long none is done."""
+        tasks = range(PER_CHUNK * 3, PER_CHUNK * 4)
+        process = self.loop(SHEAF_TEST_CRASH=",".join(map(str, tasks)))
+        out, err = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 1, out + err)
+        self.assertGreater(err.count("started again\n"), 5)
+        self.assertOutcome(dict.fromkeys(tasks, signal.SIGSEGV))
 
     def test_loop_is_stopped(self):
         """A signal drains the run, and ends the loop."""

@@ -32,6 +32,7 @@ class StatusTest(SheafTest):
         keys = ("done", "failed", "quarantined", "left", "started")
         self.assertEqual([found[key] for key in keys], [int(count or 0) for count in counts.groups()])
         self.assertEqual(found["done"] + found["failed"] + found["quarantined"] + found["left"], found["tasks"])
+        self.assertEqual(found["attempts"], 0)
         self.assertEqual(found["file"], name)
         self.assertIn(f": {found['program']} {found['kernel']} ", text)
         self.assertIn({"running": "running or killed"}.get(found["run"]["state"], found["run"]["state"]), text)
