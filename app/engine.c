@@ -68,9 +68,10 @@ engine_create(const struct engine_setup *setup, struct engine **out, struct shea
 }
 
 void
-engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host, struct keeper *keeper)
+engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host, struct keeper *keeper,
+             bool settles)
 {
-    engine->settle_wanted = engine->setup.settles_results;
+    engine->settle_wanted = settles;
     engine->store = store;
     engine->run = run;
     engine->host = host;

@@ -35,7 +35,6 @@ struct engine_setup {
     int rank;                   /**< in the whole job */
     int local_rank;             /**< within the node; layout.ranks or more: parked */
     bool on_root_node;          /**< records are written here; else posted to the outbox */
-    bool settles_results;       /**< the carrier settles the results file first (the root: it has only been built) */
     const cpu_set_t *node_cpus; /**< of all ranks of the node; NULL: not known */
     bool check_finite;          /**< tasks with NaN or infinity in their input fail, whatever the kernel makes of it */
     bool results_in_memory;     /**< the results file lies in a memory file system */
@@ -86,8 +85,10 @@ enum sheaf_status engine_create(const struct engine_setup *setup, struct engine 
  * @param[in] run    number of this start, for the records
  * @param[in] host   row of this node in the results file's table of hosts
  * @param[in] keeper of a leader's engine; NULL elsewhere
+ * @param[in] settles  the carrier settles the results file first (the root: it has only been built)
  */
-void engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host, struct keeper *keeper);
+void engine_start(struct engine *engine, struct store *store, uint32_t run, uint32_t host, struct keeper *keeper,
+                  bool settles);
 
 /** After the end: how the results file was settled. @return false where this engine did not */
 bool engine_settlement(const struct engine *engine, struct store_settlement *settlement);

@@ -332,11 +332,12 @@ static enum sheaf_status
 compute(struct job *job, struct sheaf_error *error)
 {
     enum sheaf_status status = SHEAF_OK;
-    if (job->plan->places > 0) {
+    // What kills the run before the file has its name is found out only if next time the file has it first.
+    if (!job->map.resuming && !job->command->scratch && (job->plan->places == 0 || job->map.store.leftovers > 0))
+        status = results_settle_at_once(job, error);
+    if (!status && job->plan->places > 0) {
         status = pass_run(job, error);
         job->work_flops = plan_flops_left(job->plan);
-    } else if (!job->map.resuming) {
-        status = results_settle_at_once(job, error);
     }
     if (!job->alone)
         return status;

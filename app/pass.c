@@ -109,8 +109,6 @@ make_engine(struct job *job, struct sheaf_error *error)
                                  .on_root_node = job->place.node == 0,
                                  .node_cpus = team_node_cpus(job->team, &job->node_cpus) ? &job->node_cpus : NULL,
                                  .check_finite = job->options->check_finite,
-                                 .settles_results =
-                                     job->place.rank == 0 && !job->command->scratch && !job->map.resuming,
                                  .alone = job->is_alone,
                                  .task_timeout_ns = job->options->task_timeout_seconds * INT64_C(1000000000),
                                  .deadline = job->deadline,
@@ -197,7 +195,8 @@ pass_run(struct job *job, struct sheaf_error *error)
     int64_t grace = job->options->grace_seconds;
     struct drain drain = {.grace_seconds = (double)(grace ? grace : DRAIN_GRACE_SECONDS), .drop_time = job->drop_time};
     signals_watch(job->queue, job->place.local_rank);
-    engine_start(job->engine, job->store, job->run.number, job->host_row, job->keeper);
+    engine_start(job->engine, job->store, job->run.number, job->host_row, job->keeper,
+                 root && !job->command->scratch && !job->map.resuming && !job->settled);
     struct courier_setup courier = {&job->place, job->queue, job->dispatch, job->engine, shown ? &progress : NULL,
                                     &drain};
     job->commit_seconds = 1e-9 * (double)(courier_attend(&courier) - start);
@@ -206,7 +205,8 @@ pass_run(struct job *job, struct sheaf_error *error)
         progress_end(&progress);
     if (root) {
         dispatch_totals(job->dispatch, &job->totals);
-        job->settled = job->map.resuming || engine_settlement(job->engine, &job->settlement);
+        if (!job->settled)
+            job->settled = job->map.resuming || engine_settlement(job->engine, &job->settlement);
     }
     signals_watch(NULL, 0);
     end_engine(job);

@@ -70,6 +70,7 @@ struct store_map {
     char path[STORE_PATH_BYTES];            /**< absolute */
     char temporary[STORE_PATH_BYTES + 128]; /**< what it is called until it is settled; "": it is */
     bool overwrite;
+    int leftovers; /**< files of the same target that were met: who built them was killed before they had its name */
     int64_t bytes; /**< size of the file */
     int64_t tasks, chunks;
     int output_count;

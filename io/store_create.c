@@ -309,24 +309,28 @@ examine_file(struct store_building *building, struct store_map *map)
 
 /*
  * Remove what processes of this host left behind that were killed while they built the same target: it may hold much space. A
- * process of another host may be alive.
+ * process of another host may be alive. Returns how many there were, of all hosts.
  */
-static void
-remove_leftovers(const char *directory, const char *prefix)
+static int
+remove_leftovers(const char *directory, const char *prefix, const char *host)
 {
     const char *name = strrchr(prefix, '/') + 1;
+    const size_t length = strlen(name), any_length = length - strlen(host) - 1;
     DIR *listing = opendir(directory);
+    int met = 0;
     for (const struct dirent *entry; listing && (entry = readdir(listing)) != NULL;) {
-        if (strncmp(entry->d_name, name, strlen(name)) != 0)
+        met += strncmp(entry->d_name, name, any_length) == 0;
+        if (strncmp(entry->d_name, name, length) != 0)
             continue;
         char *end;
-        long pid = strtol(entry->d_name + strlen(name), &end, 10);
+        long pid = strtol(entry->d_name + length, &end, 10);
         bool dead = pid > 0 && *end == '-' && (pid == getpid() || process_has_ended(pid, 0));
         if (dead)
             unlinkat(dirfd(listing), entry->d_name, 0);
     }
     if (listing)
         closedir(listing);
+    return met;
 }
 
 /* Memory for what is found out while the file is built; names are known to fit since store_size. */
@@ -353,7 +357,7 @@ store_choose_temporary(struct store_map *map, const char *directory)
 
     gethostname(host, sizeof host - 1);
     int length = snprintf(map->temporary, sizeof map->temporary, "%s.partial-%s-", map->path, host);
-    remove_leftovers(directory, map->temporary);
+    map->leftovers = remove_leftovers(directory, map->temporary, host);
     // A name that nobody can guess, for nobody to have made it a link before; without entropy O_EXCL alone guards it.
     uint64_t secret = 0;
     if (getrandom(&secret, sizeof secret, GRND_NONBLOCK) != sizeof secret)

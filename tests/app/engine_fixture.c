@@ -360,7 +360,7 @@ fixture_node_start(struct fixture_node *node)
 {
     for (int i = 0; i < node->setup.present; i++)
         engine_start(node->ranks[i].engine, node->fixture->store, FIXTURE_RUN, FIXTURE_HOST,
-                     i == 0 ? node->keeper : NULL);
+                     i == 0 ? node->keeper : NULL, false);
     for (int i = 1; i < node->setup.present; i++)
         assert_int_equal(pthread_create(&node->ranks[i].courier, NULL, be_courier, &node->ranks[i]), 0);
 }

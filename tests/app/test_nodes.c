@@ -258,7 +258,7 @@ be_rank(void *argument)
     if (dispatch_start(&setup, &dispatch, &why))
         abort(); /* only for a plan that is too long */
     threads_allowed = member->threads_allowed;
-    engine_start(engine, fixture.store, FIXTURE_RUN, FIXTURE_HOST + (uint32_t)place->node, setup.keeper);
+    engine_start(engine, fixture.store, FIXTURE_RUN, FIXTURE_HOST + (uint32_t)place->node, setup.keeper, false);
     threads_allowed = -1;
     struct drain drain = {.grace_seconds = 1000};
     const struct courier_setup courier = {place, node->queue, dispatch, engine, NULL, &drain};

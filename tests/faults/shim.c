@@ -4,7 +4,7 @@
  *
  * SHEAF_FAULT          CALL:N[+]:WHAT[:WHERE]. CALL: open, read, pread, write, pwrite, fsync, fdatasync, fallocate, rename, link,
  *                      close, malloc, mmap. The N-th one of a process, from 1; with + all from there on. WHAT: an error (EIO ...);
- *                      short, half of what was asked for is moved; kill, the process is killed instead. WHERE: a call counts only
+ *                      short, half of what was asked for is moved; kill, the process is killed instead; wait, it is made a second later. WHERE: a call counts only
  *                      if its file's path has this in it; "own": if the program itself makes it, not a library
  * SHEAF_FAULT_RANK     only this rank of a launcher's
  * SHEAF_FAULT_NOTE     a file that gets a line for each fault
@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 enum call { OPEN, READ, PREAD, WRITE, PWRITE, FSYNC, FDATASYNC, FALLOCATE, RENAME, LINK, CLOSE, MALLOC, MMAP, CALLS };
-enum what { WHAT_ERROR, WHAT_SHORT, WHAT_KILL };
+enum what { WHAT_ERROR, WHAT_SHORT, WHAT_KILL, WHAT_WAIT };
 
 static const char *const call_names[CALLS] = {"open",      "read",   "pread", "write", "pwrite", "fsync", "fdatasync",
                                               "fallocate", "rename", "link",  "close", "malloc", "mmap"};
@@ -94,6 +94,8 @@ read_what(const char *what)
         rule.what = WHAT_SHORT;
     else if (strcmp(what, "kill") == 0)
         rule.what = WHAT_KILL;
+    else if (strcmp(what, "wait") == 0)
+        rule.what = WHAT_WAIT;
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
         if (strcmp(what, errors[i].name) == 0)
             rule.reason = errors[i].reason;
@@ -202,6 +204,10 @@ fails(enum call call, const char *path, int descriptor, const void *caller)
         note();
     if (rule.what == WHAT_KILL)
         kill(getpid(), SIGKILL);
+    if (rule.what == WHAT_WAIT) {
+        sleep(1);
+        return false;
+    }
     errno = rule.reason;
     return true;
 }

@@ -6,8 +6,10 @@ SHEAF is the program, KERNELS the plugin of tests/faults, HDF5_PLUGIN_PATH where
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -123,6 +125,16 @@ class Crashes(PoisonTest):
         out, err = process.communicate(timeout=60)
         self.assertEqual((process.returncode, err.count("started again\n")), (1, 3), out + err)
         self.assertOutcome({0: signal.SIGABRT})
+
+    def test_before_the_file_has_its_name(self):
+        """Whoever is killed by the first task before space is reserved has no file to note it in: the next one has it first."""
+        slow = {"LD_PRELOAD": os.environ["SHIM"], "SHEAF_FAULT": "fallocate:1:wait:out.h5"}
+        memory = tempfile.TemporaryDirectory(dir="/dev/shm")  # what lies on a disk is read by who reserves, so later
+        self.addCleanup(memory.cleanup)
+        self.operand = [str(shutil.move(self.path("in.h5"), memory.name)) + ":/a"]
+        starts, code, out, err = self.relaunch(0, 6, SHEAF_TEST_CRASH="0", **slow)
+        self.assertEqual((starts, code), (5, 1), out + err)
+        self.assertOutcome({0: signal.SIGSEGV})
 
     def test_loop_without_fruit(self):
         """What never gets done is not started for ever."""

@@ -896,12 +896,14 @@ a_kill_at_any_moment_leaves_a_file_that_opens(void **state)
     victim_kill_at_any_moment(work_until_killed, check_survivor, 20261120);
 }
 
-/* A file whose name says that it was left by this process number. */
+/* A file whose name says that it was left by this process number, of this host or another one. */
 static void
-leave_partial(long pid, char name[256])
+leave_partial(const char *other_host, long pid, char name[256])
 {
     char host[65] = "";
     gethostname(host, sizeof host - 1);
+    if (other_host)
+        snprintf(host, sizeof host, "%s", other_host);
     snprintf(name, 256, "leftover.h5.partial-%s-%ld-0123456789abcdef", host, pid);
     FILE *file = fopen(name, "w");
     assert_non_null(file);
@@ -912,13 +914,13 @@ static void
 what_dead_builders_left_is_removed(void **state)
 {
     (void)state;
-    char dead[256], dying[256], alive[256];
+    char dead[256], dying[256], alive[256], elsewhere[256];
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0)
         _exit(0);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    leave_partial(child, dead);
+    leave_partial(NULL, child, dead);
     /* A rank that its launcher has not waited for yet. */
     siginfo_t about;
     child = fork();
@@ -926,15 +928,19 @@ what_dead_builders_left_is_removed(void **state)
     if (child == 0)
         _exit(0);
     assert_int_equal(waitid(P_PID, (id_t)child, &about, WEXITED | WNOWAIT), 0);
-    leave_partial(child, dying);
-    leave_partial(getppid(), alive);
+    leave_partial(NULL, child, dying);
+    leave_partial(NULL, getppid(), alive);
+    leave_partial("elsewhere", child, elsewhere);
     struct store_spec spec = example_spec("leftover.h5");
     assert_int_equal(store_create(&spec, &map, &places, &error), SHEAF_OK);
     assert_int_not_equal(access(dead, F_OK), 0);
     assert_int_not_equal(access(dying, F_OK), 0);
     assert_int_equal(access(alive, F_OK), 0);
+    assert_int_equal(access(elsewhere, F_OK), 0);
+    assert_int_equal(map.leftovers, 4);
     assert_int_equal(waitpid(child, NULL, 0), child);
     unlink(alive);
+    unlink(elsewhere);
     unlink("leftover.h5");
 }
 
