@@ -35,14 +35,16 @@ bool view_is_broken(const struct view *view);
 
 /**
  * Whether mapping costs less than copying to buffers of one's own. A page of such a buffer is cleared when it is used for the first time,
- * which costs about what copying to it does: few tasks are mapped even where many would rather be copied.
+ * which costs about what copying to it does: few tasks are mapped even where many would rather be copied. Where both take about the
+ * same, mapping does.
  * @param[in] mapped,copied  seconds of the same bytes, to a buffer that has its pages
  * @param[in] uses           how often each buffer is used in all, at least 1
  */
 bool view_pays(double mapped, double copied, int64_t uses);
 
 /**
- * Measure whether mapping is cheaper here than copying: it is where the system maps many pages at once. Takes about 1 ms.
+ * Measure whether mapping and adding up is cheaper here than copying and adding up: it is where the system maps many pages at once.
+ * Takes about 1 ms.
  * @param[in] at,bytes  a part of the range, in the page cache
  * @param[in] buffer    room for a quarter as many bytes, which are overwritten
  * @param[in] uses      view_pays'

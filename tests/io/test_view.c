@@ -164,11 +164,11 @@ static void
 buffers_that_are_used_once_cost_more(void **state)
 {
     (void)state;
-    assert_true(view_pays(1.5, 1, 1));
-    assert_false(view_pays(2.1, 1, 1));
-    assert_false(view_pays(1.5, 1, 3));
-    assert_true(view_pays(0.9, 1, 1000));
-    assert_false(view_pays(1.1, 1, 1000));
+    assert_true(view_pays(2.5, 1, 1));
+    assert_false(view_pays(2.7, 1, 1));
+    assert_false(view_pays(2.5, 1, 3));
+    assert_true(view_pays(1.2, 1, 1000));
+    assert_false(view_pays(1.4, 1, 1000));
 }
 
 /* Which way is cheaper is the machine's business; that it is found without harm is tested. */
