@@ -54,6 +54,16 @@ comm_abort(void)
     _exit(SHEAF_NO_RESOURCES);
 }
 
+void
+comm_expect_one(void)
+{
+    // "isolated": without the daemon that could start more ranks
+    static const char *const settings[][2] = {
+        {"OMPI_MCA_pml", "ob1"}, {"OMPI_MCA_btl", "self"}, {"OMPI_MCA_ess_singleton_isolated", "1"}};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        setenv(settings[i][0], settings[i][1], 0);
+}
+
 enum sheaf_status
 comm_start(int *argument_count, char ***arguments, struct comm **out, struct sheaf_error *error)
 {

@@ -27,6 +27,12 @@ struct comm_place {
 struct comm;
 
 /**
+ * Before comm_start, without a launcher: Open MPI looks for no network and starts no daemon for the one rank that there is, unless
+ * its variables (OMPI_MCA_...) say so: MPI has started after a tenth of the time.
+ */
+void comm_expect_one(void);
+
+/**
  * Start MPI and find the nodes. Collective.
  *
  * SHEAF_NODE_RANKS=K in the environment makes every K ranks of a real node believe that they are a

@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/** The rank as the launcher tells it, for what is said before MPI starts, or without it; 0 without a launcher. */
+/** The rank as the launcher tells it, for what is said before MPI starts, or without it; -1 without a launcher. */
 static int64_t
 launcher_rank(void)
 {
@@ -28,7 +28,7 @@ launcher_rank(void)
         if (rank >= 0)
             return rank;
     }
-    return 0;
+    return -1;
 }
 
 static int
@@ -115,8 +115,10 @@ run_together(const struct options *options, int *argument_count, char ***argumen
     struct comm *comm = NULL;
     if (prepare_forks(options, &error))
         return complain(&error);
-    if (launcher_rank() == 0)
+    if (launcher_rank() <= 0)
         describe_begin();
+    if (launcher_rank() < 0)
+        comm_expect_one();
     if (comm_start(argument_count, arguments, &comm, &error))
         return complain(&error);
     enum sheaf_status status = find_together(options->command)(options, comm, &error);
@@ -133,7 +135,7 @@ main(int argument_count, char **arguments)
 {
     struct options options;
     struct sheaf_error error = {SHEAF_OK, ""};
-    bool first = launcher_rank() == 0;
+    bool first = launcher_rank() <= 0;
     int code = SHEAF_OK;
     signal(SIGXFSZ, SIG_IGN); // a file that may not grow (ulimit -f) is an error to be told, EFBIG
     if (options_parse(argument_count, arguments, &options, &error))

@@ -65,6 +65,16 @@ class Restart(SheafTest):
         processes = self.start_and_look(ranks=0, **settings)
         self.assertEqual(blas_settings(processes[0]), settings)
 
+    def test_no_daemon_for_one_rank(self):
+        """Without a launcher Open MPI starts none, unless it is told to."""
+        for value, expected in ((None, []), ("0", ["orted"])):
+            environment = {"OMPI_MCA_ess_singleton_isolated": value} if value else {}
+            process = self.start_and_look("--overwrite", ranks=0, output=f"{value}.h5", **environment)[0]
+            children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
+            names = [pathlib.Path(f"/proc/{child}/comm").read_text().strip() for child in children]
+            self.assertEqual(names, expected)
+            self.kill_all()
+
     def test_program_that_is_gone(self):
         """It was deleted while it was loaded, as by an update."""
         shutil.copy(SHEAF, self.path("sheaf"))
