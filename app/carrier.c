@@ -197,6 +197,14 @@ sync_for_good(struct engine *engine)
     queue_ring(engine->setup.queue, engine->setup.local_rank);
 }
 
+/** Whether the carrier itself writes into the results file then. */
+static bool
+is_writing(enum errand errand)
+{
+    return errand == ERRAND_SPARE || errand == ERRAND_COMMITS || errand == ERRAND_BEAT || errand == ERRAND_KEEP ||
+           errand == ERRAND_SETTLE || errand == ERRAND_SYNC;
+}
+
 void *
 carrier_main(void *argument)
 {
@@ -206,7 +214,10 @@ carrier_main(void *argument)
     witness_enter_thread(&engine->reader);
     pthread_mutex_lock(&engine->mutex);
     for (;;) {
-        switch (next_errand(engine, seen_empty)) {
+        const enum errand errand = next_errand(engine, seen_empty);
+        if (is_writing(errand))
+            engine_begin_writing(engine);
+        switch (errand) {
         case ERRAND_COMMITS:
             write_commits(engine);
             break;
@@ -239,5 +250,7 @@ carrier_main(void *argument)
             pthread_cond_wait(&engine->carrier_wake, &engine->mutex);
             break;
         }
+        if (is_writing(errand))
+            engine_end_writing(engine);
     }
 }

@@ -139,6 +139,7 @@ chunk_commit(struct engine *engine, struct slot *slot)
     struct sheaf_error error;
     record->write_start = node_wall_seconds();
     record->read_seconds = (float)(1e-9 * (double)slot->read_ns);
+    engine_begin_writing(engine);
     int64_t start = node_nanoseconds();
     enum sheaf_status status = slot->chunk.kept ? keep_results(engine, slot, &error) : SHEAF_OK;
     if (!status)
@@ -152,9 +153,10 @@ chunk_commit(struct engine *engine, struct slot *slot)
         queue_note_committed(setup->queue, slot->chunk.count * chunk_class(engine, slot)->output_bytes);
         if (setup->on_root_node)
             status = chunk_record(engine, slot->chunk.chunk, record, slot->status, slot->info, &error);
-        else
-            post_commit(engine, slot);
     }
+    engine_end_writing(engine);
+    if (!status && !setup->on_root_node)
+        post_commit(engine, slot);
     if (status) {
         queue_fail(setup->queue, &error);
         return status;

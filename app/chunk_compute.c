@@ -117,7 +117,7 @@ cut_batch(const struct sheaf_problem *problem, const struct sheaf_batch *all, in
 static enum sheaf_status
 run_singly(struct worker *worker, struct slot *slot, const struct sheaf_batch *batch, struct sheaf_error *error)
 {
-    const struct engine *engine = worker->engine;
+    struct engine *engine = worker->engine;
     const struct sheaf_problem *problem = &chunk_class(engine, slot)->problem;
     const bool written = slot->record.care == RECORD_SINGLY;
     enum sheaf_status status = SHEAF_OK;
@@ -127,7 +127,7 @@ run_singly(struct worker *worker, struct slot *slot, const struct sheaf_batch *b
         if (slot->refused[t] == SHEAF_TASK_QUARANTINED)
             continue;
         cut_batch(problem, batch, t, &one);
-        status = witness_step(&worker->witness, t, chunk_attempts(slot, t), 0, written, error);
+        status = chunk_step(engine, slot, &worker->witness, t, 0, written, error);
         if (!status)
             status = engine->setup.plan->kernel->run(problem, &one);
         else if (status != SHEAF_INTERRUPTED)

@@ -180,7 +180,7 @@ read_single(const struct engine *engine, int input, struct slot *slot, int64_t t
 
 /** Read the risky inputs of one task after the other, saying which; a task that is charged with something comes first. */
 static enum sheaf_status
-read_singly(const struct engine *engine, struct slot *slot, struct witness *witness, struct sheaf_error *error)
+read_singly(struct engine *engine, struct slot *slot, struct witness *witness, struct sheaf_error *error)
 {
     const int inputs = chunk_class(engine, slot)->problem.input_count;
     enum sheaf_status status = SHEAF_OK;
@@ -189,7 +189,7 @@ read_singly(const struct engine *engine, struct slot *slot, struct witness *witn
         for (int i = 0; i < inputs && !status && slot->refused[t] != SHEAF_TASK_QUARANTINED; i++) {
             if (slot->loaded[i] || !is_risky(engine, i))
                 continue;
-            status = witness_step(witness, t, chunk_attempts(slot, t), i + 1, true, error);
+            status = chunk_step(engine, slot, witness, t, i + 1, true, error);
             if (!status)
                 status = read_single(engine, i, slot, t, error);
         }

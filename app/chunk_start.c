@@ -63,14 +63,26 @@ chunk_watch(struct engine *engine, struct slot *slot, struct witness *witness, i
     record->state = RECORD_STARTED;
     record->fate = RECORD_IN_FLIGHT;
     record->reading = (uint16_t)reading;
+    engine_begin_writing(engine);
     if (recorded)
         status = store_start_chunk(engine->store, slot->chunk.chunk, record, error);
-    if (status)
-        return status;
-    witness_begin(witness, engine->store, slot->chunk.chunk, record, recorded);
-    if (queue_drains(setup->queue) != QUEUE_GO_ON)
-        witness_spare(witness); // whoever spares may have looked before
-    return SHEAF_OK;
+    if (!status) {
+        witness_begin(witness, engine->store, slot->chunk.chunk, record, recorded);
+        if (queue_drains(setup->queue) != QUEUE_GO_ON)
+            witness_spare(witness); // whoever spares may have looked before
+    }
+    engine_end_writing(engine);
+    return status;
+}
+
+enum sheaf_status
+chunk_step(struct engine *engine, const struct slot *slot, struct witness *witness, int64_t t, int reading,
+           bool recorded, struct sheaf_error *error)
+{
+    engine_begin_writing(engine);
+    enum sheaf_status status = witness_step(witness, t, chunk_attempts(slot, t), reading, recorded, error);
+    engine_end_writing(engine);
+    return status;
 }
 
 enum sheaf_status
@@ -81,5 +93,9 @@ chunk_end_reading(struct engine *engine, struct slot *slot, struct witness *witn
         return sheaf_fail(error, SHEAF_INTERRUPTED, "%s", "");
     record->reading = 0;
     record->fate = RECORD_SPARED;
-    return witness->recorded ? store_start_chunk(engine->store, slot->chunk.chunk, record, error) : SHEAF_OK;
+    engine_begin_writing(engine);
+    enum sheaf_status status =
+        witness->recorded ? store_start_chunk(engine->store, slot->chunk.chunk, record, error) : SHEAF_OK;
+    engine_end_writing(engine);
+    return status;
 }

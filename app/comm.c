@@ -7,16 +7,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { COMM_WINDOWS_MAX = 64 };
+
+/** Memory of the node's only rank. */
+struct comm_piece {
+    void *memory;
+    size_t bytes;
+};
 
 struct comm {
     struct comm_place place;
     MPI_Comm world, node, leaders;
     MPI_Win windows[COMM_WINDOWS_MAX];
     int window_count;
+    struct comm_piece pieces[COMM_WINDOWS_MAX];
+    int piece_count;
     bool abandoned;
 };
 
@@ -111,6 +120,8 @@ comm_end(struct comm *comm)
         return;
     for (int i = 0; i < comm->window_count && !comm->abandoned; i++)
         MPI_Win_free(&comm->windows[i]);
+    for (int i = 0; i < comm->piece_count && !comm->abandoned; i++)
+        munmap(comm->pieces[i].memory, comm->pieces[i].bytes);
     if (comm->leaders != MPI_COMM_NULL)
         MPI_Comm_free(&comm->leaders);
     MPI_Comm_free(&comm->node);
@@ -194,13 +205,32 @@ has_room(const struct comm *comm, size_t bytes)
     struct statvfs about;
     if ((int64_t)bytes > node_memory_available())
         return false;
-    return comm->place.local_size == 1 || statvfs("/dev/shm", &about) != 0 ||
-           bytes <= (size_t)about.f_bavail * about.f_frsize;
+    return comm->place.local_size == 1 || // it needs none
+           statvfs("/dev/shm", &about) != 0 || bytes <= (size_t)about.f_bavail * about.f_frsize;
+}
+
+/** Where nobody shares it, memory is the process's own: MPI would take it away when it ends, and it counts in no /dev/shm. */
+static enum sheaf_status
+share_alone(struct comm *comm, size_t bytes, void **memory, struct sheaf_error *error)
+{
+    if (comm->piece_count == COMM_WINDOWS_MAX)
+        return sheaf_fail(error, SHEAF_INTERNAL, "more than %d pieces of memory", COMM_WINDOWS_MAX);
+    const size_t length = bytes > 0 ? bytes : 1; // nothing cannot be mapped
+    void *piece = has_room(comm, bytes) ? mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                                        : MAP_FAILED;
+    if (piece == MAP_FAILED)
+        return sheaf_fail(error, SHEAF_NO_RESOURCES, "%s: %.3f GB of memory are needed, more than is free",
+                          comm->place.host, 1e-9 * (double)bytes);
+    comm->pieces[comm->piece_count++] = (struct comm_piece){piece, length};
+    *memory = piece;
+    return SHEAF_OK;
 }
 
 enum sheaf_status
 comm_share(struct comm *comm, size_t bytes, void **memory, struct sheaf_error *error)
 {
+    if (comm->place.local_size == 1)
+        return share_alone(comm, bytes, memory, error);
     if (comm->window_count == COMM_WINDOWS_MAX)
         return sheaf_fail(error, SHEAF_INTERNAL, "more than %d shared windows", COMM_WINDOWS_MAX);
     bool leader = comm->place.local_rank == 0;

@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-/** For how long the carrier may still read when nothing that is in flight is waited for. */
-static const int64_t carrier_patience_ns = INT64_C(1000000000);
+/** For how long the carrier may still read, and whoever writes still write, when nothing that is in flight is waited for. */
+static const int64_t patience_ns = INT64_C(1000000000);
 
 static bool
 is_parked(const struct engine *engine)
@@ -211,7 +213,7 @@ static bool
 has_no_carrier(struct engine *engine)
 {
     if (engine->fetch_began_ns > 0 && queue_drains(engine->setup.queue) == QUEUE_DROP)
-        engine->carrier_lost |= node_nanoseconds() - engine->fetch_began_ns > carrier_patience_ns;
+        engine->carrier_lost |= node_nanoseconds() - engine->fetch_began_ns > patience_ns;
     return !engine->carrier_started || engine->carrier_lost;
 }
 
@@ -247,6 +249,33 @@ engine_settlement(const struct engine *engine, struct store_settlement *settleme
 {
     *settlement = engine->settlement;
     return engine->settled;
+}
+
+void
+engine_begin_writing(struct engine *engine)
+{
+    if (!(atomic_fetch_add(&engine->gate, 1) & ENGINE_LEFT))
+        return;
+    atomic_fetch_sub(&engine->gate, 1);
+    for (;;)
+        pause();
+}
+
+void
+engine_end_writing(struct engine *engine)
+{
+    atomic_fetch_sub(&engine->gate, 1);
+}
+
+void
+engine_leave(struct engine *engine)
+{
+    const struct timespec nap = {.tv_nsec = 1000000};
+    const int64_t end = node_nanoseconds() + patience_ns;
+    witness_leave_threads();
+    atomic_fetch_or(&engine->gate, ENGINE_LEFT);
+    while (atomic_load(&engine->gate) != ENGINE_LEFT && node_nanoseconds() < end)
+        nanosleep(&nap, NULL);
 }
 
 const struct engine_size *

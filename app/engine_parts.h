@@ -78,6 +78,7 @@ struct engine {
     _Atomic double worth;     /**< drain_worth, where there is a deadline */
     _Atomic int64_t worth_ns; /**< when that was asked; 0: never */
     _Atomic uint32_t news;    /**< rises when the queue should be looked at again */
+    _Atomic uint32_t gate;    /**< threads that are about to write into the results file; ENGINE_LEFT: no others may begin */
 
     pthread_mutex_t mutex; /**< guards all below */
     pthread_cond_t workers_wake, carrier_wake;
@@ -93,6 +94,9 @@ struct engine {
     struct commit_batch *batches, *batches_last;
     int batches_left;
 };
+
+/** Bit of the gate: the main thread has left the others. */
+#define ENGINE_LEFT (UINT32_C(1) << 31)
 
 /** The class of the chunk in a slot. */
 static inline const struct plan_class *
@@ -137,6 +141,9 @@ enum sheaf_status chunk_recall(struct engine *engine, struct slot *slot, struct 
  */
 enum sheaf_status chunk_watch(struct engine *engine, struct slot *slot, struct witness *witness, int reading,
                               bool recorded, struct sheaf_error *error);
+/** Of a chunk that is read and computed task by task: its `t`th is next; the rest as chunk_watch. */
+enum sheaf_status chunk_step(struct engine *engine, const struct slot *slot, struct witness *witness, int64_t t,
+                             int reading, bool recorded, struct sheaf_error *error);
 /** It has been read: what has become of it then is not known by its being in flight. */
 enum sheaf_status chunk_end_reading(struct engine *engine, struct slot *slot, struct witness *witness,
                                     struct sheaf_error *error);
@@ -184,6 +191,12 @@ enum sheaf_status chunk_record(struct engine *engine, int64_t chunk, struct reco
 void *carrier_main(void *argument);
 
 // engine.c
+/**
+ * The calling thread is about to write into the results file; then it has. Not nested. Where the main thread has left, the first one
+ * does not return: the thread sleeps until the process ends.
+ */
+void engine_begin_writing(struct engine *engine);
+void engine_end_writing(struct engine *engine);
 /** With the mutex held: if nothing is left to do, say so to the node. */
 void engine_note_finish(struct engine *engine);
 /** Wait until the queue should be looked at again, or `seen` is old news. The mutex is held. */

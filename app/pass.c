@@ -157,15 +157,16 @@ judge_drain(const struct job *job, const struct drain *drain, struct sheaf_error
 
 /** A worker that was not waited for still computes: then no rank frees or closes what workers use. Collective. */
 static void
-end_engine(struct job *job)
+leave_unfinished(struct job *job)
 {
     bool finished = atomic_load(&job->queue->ranks[job->place.local_rank].finished) != 0;
+    if (!finished)
+        engine_leave(job->engine); // before it is told what is done, and before another run may begin
     job->abandoned = comm_sum(job->comm, !finished) > 0;
     if (job->abandoned)
         comm_abandon(job->comm);
-    else
-        engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
-    job->engine = NULL;
+    if (job->abandoned && finished)
+        engine_leave(job->engine);
 }
 
 enum sheaf_status
@@ -203,13 +204,16 @@ pass_run(struct job *job, struct sheaf_error *error)
     job->work_seconds = 1e-9 * (double)(node_nanoseconds() - start);
     if (shown)
         progress_end(&progress);
+    signals_watch(NULL, 0);
+    leave_unfinished(job);
     if (root) {
         dispatch_totals(job->dispatch, &job->totals);
         if (!job->settled)
             job->settled = job->map.resuming || engine_settlement(job->engine, &job->settlement);
     }
-    signals_watch(NULL, 0);
-    end_engine(job);
+    if (!job->abandoned)
+        engine_destroy(job->engine); // joins its threads, which use the results file: before that is closed
+    job->engine = NULL;
     if (queue_error(job->queue, error))
         return error->status;
     return root ? judge_drain(job, &drain, error) : SHEAF_OK;

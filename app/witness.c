@@ -15,7 +15,9 @@ static bool caught;
 static struct witness *_Atomic all[WITNESS_MOST];
 /** What this thread computes or reads: only while a kernel, or the HDF5 library, has it. */
 static _Thread_local struct witness *_Atomic current;
-static _Thread_local bool exempt;
+static _Thread_local bool exempt, is_main;
+/** The main thread goes on without the others. */
+static _Atomic bool threads_left;
 
 /** Wait for whoever else reads or writes the record: a short while. @return false where nothing is computed any more */
 static bool
@@ -69,6 +71,8 @@ find_culprit(void)
 static void
 take_fault(int number, siginfo_t *about, void *context)
 {
+    while (atomic_load(&threads_left) && !is_main)
+        pause();
     bool own = about->si_code > 0 || about->si_pid == getpid();
     struct witness *witness = own ? find_culprit() : NULL;
     (void)context;
@@ -86,7 +90,7 @@ witness_catch_faults(void)
 {
     struct sigaction action = {.sa_sigaction = take_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
-    exempt = true;
+    exempt = is_main = true;
     for (int i = 0; i < FAULTS && !caught; i++)
         sigaction(faults[i], &action, &before[i]);
     caught = true;
@@ -96,6 +100,12 @@ void
 witness_exempt_thread(void)
 {
     exempt = true;
+}
+
+void
+witness_leave_threads(void)
+{
+    atomic_store(&threads_left, true);
 }
 
 void

@@ -47,6 +47,12 @@ void witness_leave_thread(struct witness *witness);
 /** Faults of the calling thread are no computation's, but where a witness of its own is begun. */
 void witness_exempt_thread(void);
 
+/**
+ * Main thread: it goes on without the others, and what they still use may be taken from under them until the process ends. From now
+ * on a fault of theirs says nothing, and stops the thread for good.
+ */
+void witness_leave_threads(void);
+
 /** The thread is about to call the kernel on a chunk, or to read its input. @param[in] recorded  this record is in the file */
 void witness_begin(struct witness *witness, struct store *store, int64_t chunk, const struct record_chunk *record,
                    bool recorded);

@@ -60,14 +60,6 @@ class HostsTest(SheafTest):
                 os.kill(number, signal.SIGKILL)
         self.assertNotEqual(self.finish(process).code, 0)
 
-    def wait_until(self, process, reached):
-        """Until the file of what start() started holds what the test waits for."""
-        end = time.monotonic() + 60
-        while not reached():
-            self.assertIsNone(process.poll(), "it ended before it was killed")
-            self.assertLess(time.monotonic(), end, "it gets nowhere")
-            time.sleep(0.005)
-
 
 class Layouts(HostsTest):
     def test_automatic_layout(self):

@@ -1,9 +1,10 @@
 /*
- * Kernels whose tasks take a while, can be counted, and fail when they are told to: (n)->(n), of f64. A task's first element is
- * its number.
+ * Kernels whose tasks take a while, can be counted, and fail when they are told to: (n)->(n), of f64, and one that goes on until the
+ * run is over: (n),(n)->(n). A task's first element is its number.
  *
  * SHEAF_TEST_LOG    file to which each task that is computed adds its number, 8 bytes
  * SHEAF_TEST_PAUSE  milliseconds that a task takes, below 1000; without it 1
+ * SHEAF_TEST_UNTIL  file that ends the lingering kernel's tasks when it goes
  * SHEAF_TEST_MENDED given: no task fails, and every result is 1000 more: it is known which ones were computed then
  * and the variables of misbehave.h
  */
@@ -62,6 +63,26 @@ slow_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
     return SHEAF_OK;
 }
 
+/* The sum of both; until a file is gone, the second operand is looked at all the time. */
+static enum sheaf_status
+lingering_run(const struct sheaf_problem *problem, const struct sheaf_batch *batch)
+{
+    const char *until = getenv("SHEAF_TEST_UNTIL");
+    const int64_t count = problem->inputs[0].shape.extent[0];
+    double seen = 0;
+
+    while (until && access(until, F_OK) == 0)
+        for (int64_t k = 0; k < 1000; k++)
+            seen += ((const volatile double *)batch->inputs[1])[k % count];
+    for (int64_t t = 0; t < batch->count; t++) {
+        const double *in = (const double *)((const char *)batch->inputs[0] + (size_t)t * batch->input_strides[0]);
+        double *out = (double *)((char *)batch->outputs[0] + (size_t)t * batch->output_strides[0]);
+        for (int64_t i = 0; i < count; i++)
+            out[i] = in[i] + ((const double *)batch->inputs[1])[i] + 0 * seen;
+    }
+    return SHEAF_OK;
+}
+
 static const char *const outputs[] = {"result", NULL};
 
 static const struct sheaf_kernel slow = {
@@ -77,7 +98,20 @@ static const struct sheaf_kernel slow = {
     .run = slow_run,
 };
 
-static const struct sheaf_kernel *const kernels[] = {&slow, NULL};
+static const struct sheaf_kernel lingering = {
+    .abi = SHEAF_KERNEL_ABI,
+    .bytes = sizeof(struct sheaf_kernel),
+    .name = "lingering",
+    .text = "the sum of both operands, when the run is over",
+    .signature = "(n),(n)->(n)",
+    .output_names = outputs,
+    .accepts = SHEAF_TYPE_BIT(SHEAF_F64),
+    .width_kind = SHEAF_WIDTH_ONE,
+    .cost = quarter_cost,
+    .run = lingering_run,
+};
+
+static const struct sheaf_kernel *const kernels[] = {&slow, &lingering, NULL};
 
 const struct sheaf_kernel *const *
 sheaf_plugin_kernels(uint32_t abi)

@@ -12,6 +12,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import time
@@ -20,7 +21,8 @@ import unittest
 import h5py
 import numpy as np
 
-from sheaf_test import CHUNK_DONE, IO_ERROR, NO_INPUT, NO_OUTPUT, NO_RESOURCES, RUN_FAILED, SheafTest, valid_chunks
+from sheaf_test import (CHUNK_DONE, CHUNK_STARTED, INTERRUPTED, IO_ERROR, NO_INPUT, NO_OUTPUT, NO_RESOURCES, RUN_FAILED, SheafTest,
+                        valid_chunks)
 
 KERNELS, SHIM = os.environ["KERNELS"], os.environ["SHIM"]
 STRIDE = int(os.environ.get("STRIDE", "7"))
@@ -413,6 +415,45 @@ class Ranks(FaultTest):
 
     def test_three_nodes(self):
         self.check_ranks((1,), {"SHEAF_NODE_RANKS": "1"})
+
+
+class Dropped(FaultTest):
+    """A run that does not wait for what it computes ends as if nothing was computed any more, whatever its threads still do."""
+
+    def setUp(self):
+        super().setUp()
+        with h5py.File(self.path("in.h5"), "a") as file:
+            file["b"] = np.ones(LENGTH)
+
+    def count_chunks(self, state):
+        with h5py.File(self.path("out.h5"), "r") as file:
+            return sum(chunk["state"] == state for chunk in valid_chunks(file).values())
+
+    def drop(self, ranks, **environment):
+        layout = f"{1 if environment else max(ranks, 1)}x1:1"
+        words = ["run", "lingering", "in.h5:/a", "in.h5:/b", "-k", KERNELS, "-o", "out.h5", "--layout", layout, "--progress",
+                 "none"]
+        process = self.start(*words, ranks=ranks, environment={"SHEAF_TEST_UNTIL": "out.h5.lock", **environment})
+        self.wait_for_file(process)
+        # what other nodes have started is not in the file: give them time
+        self.wait_until(process, lambda: self.count_chunks(CHUNK_STARTED) >= (1 if environment else max(ranks, 1)))
+        for _ in range(2):
+            time.sleep(0.5)
+            process.send_signal(signal.SIGUSR1)
+        outcome = self.finish(process)
+        self.assertEqual(outcome.code, INTERRUPTED, str(outcome))
+        self.assertIn(f"0 of {TASKS} tasks done", outcome.complaints()[-1])
+        # Their tasks were over when the lock was gone: nobody may write then, another run may have begun.
+        self.assertEqual(self.count_chunks(CHUNK_DONE), 0, str(outcome))
+        self.check_nothing_left(str(outcome))
+        self.sheaf("resume", "out.h5", ranks=ranks)
+        self.check_results(str(outcome))
+
+    def test_threads_left(self):
+        for ranks, environment in ((0, {}), (2, {}), (2, {"SHEAF_NODE_RANKS": "1"})):
+            with self.subTest(ranks=ranks, **environment):
+                self.path("out.h5").unlink(missing_ok=True)
+                self.drop(ranks, **environment)
 
 
 class Inputs(FaultTest):

@@ -168,6 +168,14 @@ class SheafTest(unittest.TestCase):
             self.assertLess(time.monotonic(), end, f"makes no {name}")
             time.sleep(0.002)
 
+    def wait_until(self, process, reached, limit=60.0):
+        """Until the file of what start() started holds what the test waits for."""
+        end = time.monotonic() + limit
+        while not reached():
+            self.assertIsNone(process.poll(), "it ended before the test ended it")
+            self.assertLess(time.monotonic(), end, "it gets nowhere")
+            time.sleep(0.005)
+
     def finish(self, process, limit=60.0):
         """Wait for the end of what start() started; one that does not end is killed, and the test fails."""
         start = time.monotonic()
