@@ -70,14 +70,20 @@ courier_attend(const struct courier_setup *setup)
     bool polls = leader && setup->place->node_count > 1;
     int64_t poll = poll_least_ns;
     enum closing closing = RUNNING;
-    int64_t committed = 0;
-    uint32_t bell = queue_sleep(setup->queue, setup->place->local_rank, 0, 0);
+    int64_t committed = 0, attended = 0;
+    uint32_t bell = queue_sleep(setup->queue, setup->place->local_rank, 0, 0), heard = bell - 1;
     while (!dispatch_is_over(setup->dispatch)) {
         attend_drain(setup);
         bool urgent = root && (setup->drain->drop_time > 0 || setup->drain->began > 0);
         int64_t nap = urgent ? deadline_ns : heartbeat_ns;
         bool active = dispatch_progress(setup->dispatch);
-        engine_attend(setup->engine);
+        // Its threads are not woken where only the time for another look at the messages has come.
+        int64_t now = node_nanoseconds();
+        if (active || urgent || bell != heard || now - attended >= heartbeat_ns) {
+            engine_attend(setup->engine);
+            attended = now;
+            heard = bell;
+        }
         if (leader)
             closing = advance(setup, closing);
         if (committed == 0 && closing != RUNNING)

@@ -148,7 +148,8 @@ answer_request(struct dispatch *d, int node, int node_workers)
     send_order(d, node, &other->span, &other->span_request);
 }
 
-static void
+/** @return whether more is to be expected soon: who only commits, or tells how far it is, says nothing more for a while */
+static bool
 take_report(struct dispatch *d, int node)
 {
     const struct report *report = (const struct report *)(const void *)d->incoming;
@@ -164,7 +165,8 @@ take_report(struct dispatch *d, int node)
         other->final = true;
         d->finals++;
     }
-    uint64_t synced = report->synced;
+    const bool urgent = report->wants_span || report->failed || report->final;
+    const uint64_t synced = report->synced;
     if (report->commit_bytes > 0) {
         memmove(d->incoming, d->incoming + sizeof *report, (size_t)report->commit_bytes);
         d->setup.take_commits(d->setup.argument, d->incoming, d->incoming_bytes - sizeof *report);
@@ -173,6 +175,7 @@ take_report(struct dispatch *d, int node)
     keeper_note_synced(d->setup.keeper, node, synced); // behind all commits that it speaks of
     free(d->incoming);
     d->incoming = NULL;
+    return urgent;
 }
 
 /** Receive reports, one after the other, without ever waiting for one. */
@@ -201,8 +204,7 @@ receive_reports(struct dispatch *d)
         MPI_Test(&d->incoming_request, &flag, &status);
         if (!flag)
             break;
-        take_report(d, status.MPI_SOURCE);
-        any = true;
+        any |= take_report(d, status.MPI_SOURCE);
     }
     return any;
 }
@@ -344,7 +346,7 @@ send_report(struct dispatch *d)
     d->reported_at = now;
     MPI_Isend(d->report, (int)(sizeof *report + (size_t)report->commit_bytes), MPI_BYTE, 0, TAG_REPORT, d->leaders,
               &d->report_request);
-    return wants || fails || final || report->commit_bytes > 0;
+    return wants || fails || final;
 }
 
 // ---- both ----

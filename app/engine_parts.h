@@ -78,7 +78,8 @@ struct engine {
     _Atomic double worth;     /**< drain_worth, where there is a deadline */
     _Atomic int64_t worth_ns; /**< when that was asked; 0: never */
     _Atomic uint32_t news;    /**< rises when the queue should be looked at again */
-    _Atomic uint32_t gate;    /**< threads that are about to write into the results file; ENGINE_LEFT: no others may begin */
+    _Atomic uint32_t
+        gate; /**< threads that are about to write into the results file; ENGINE_LEFT: no others may begin */
 
     pthread_mutex_t mutex; /**< guards all below */
     pthread_cond_t workers_wake, carrier_wake;
