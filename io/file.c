@@ -1,5 +1,6 @@
 #include "file.h"
 
+#include "huge_pages.h"
 #include "sheaf/array.h"
 
 #include <errno.h>
@@ -170,20 +171,33 @@ free_bytes_of(const struct statvfs *about)
     return free_bytes;
 }
 
+/* A memory file system that can have larger pages, if asked. */
+static bool
+has_small_pages(int descriptor)
+{
+    struct statfs about;
+
+    return fstatfs(descriptor, &about) == 0 && (unsigned long)about.f_type == TMPFS_MAGIC;
+}
+
 /* About 8 ms in a memory file system; whole extents on a disk. */
 static const int64_t RESERVE_PIECE_BYTES = INT64_C(32) << 20;
 
 enum sheaf_status
 file_reserve(int descriptor, const char *name, int64_t bytes, bool *reserved, struct sheaf_error *error)
 {
+    struct huge_pages huge = {0};
     struct statvfs room;
     struct stat about;
     int reason = 0;
+    const int64_t size = has_small_pages(descriptor) && fstat(descriptor, &about) == 0 ? (int64_t)about.st_size : 0;
 
     /* In pieces: the kernel holds the file's lock for the whole of one, and others may want to write meanwhile. */
     *reserved = true;
     for (int64_t at = 0; at < bytes && reason == 0;) {
         const int64_t piece = bytes - at < RESERVE_PIECE_BYTES ? bytes - at : RESERVE_PIECE_BYTES;
+        if (at + piece <= size)
+            huge_pages_ask(&huge, descriptor, at, piece);
         if (fallocate(descriptor, 0, (off_t)at, (off_t)piece) == 0)
             at += piece;
         else if (errno != EINTR)
@@ -193,15 +207,18 @@ file_reserve(int descriptor, const char *name, int64_t bytes, bool *reserved, st
         return SHEAF_OK;
     if (fstat(descriptor, &about) != 0 || fstatvfs(descriptor, &room) != 0)
         return sheaf_fail(error, SHEAF_NO_OUTPUT, "%s: cannot examine the file system: %m", name);
+    /* what it has already is not in use by others */
+    int64_t free_bytes = free_bytes_of(&room), own = (int64_t)about.st_blocks * 512;
+    free_bytes = free_bytes < INT64_MAX - own ? free_bytes + own : INT64_MAX;
     if (reason == ENOSPC)
-        return fail_room(name, bytes, free_bytes_of(&room), error);
+        return fail_room(name, bytes, free_bytes, error);
     errno = reason;
     if (reason != EOPNOTSUPP && reason != ENOSYS)
         return sheaf_fail(error, SHEAF_NO_OUTPUT, "%s: cannot reserve %lld bytes: %m", name, (long long)bytes);
 
     *reserved = false;
-    if (free_bytes_of(&room) < bytes - (int64_t)about.st_blocks * 512)
-        return fail_room(name, bytes, free_bytes_of(&room), error);
+    if (free_bytes < bytes)
+        return fail_room(name, bytes, free_bytes, error);
     if (about.st_size < bytes && ftruncate(descriptor, (off_t)bytes) != 0)
         return sheaf_fail(error, SHEAF_NO_OUTPUT, "%s: cannot make the file %lld bytes long: %m", name,
                           (long long)bytes);

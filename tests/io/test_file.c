@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
@@ -227,11 +228,109 @@ check_unreserved(void)
     return 0;
 }
 
+/* Of a file that has its size: huge pages are not taken beyond what the file system has. */
+static int
+check_full_tmpfs_of_huge_pages(void)
+{
+    bool reserved;
+    int descriptor;
+
+    if (!mount_alone("tmpfs", "size=3m"))
+        return TEST_SKIPPED;
+    if (file_open_write("mounted/file", false, &descriptor, &error) != SHEAF_OK || ftruncate(descriptor, 8 << 20) != 0)
+        return 2;
+    if (file_reserve(descriptor, "file", 8 << 20, &reserved, &error) != SHEAF_NO_OUTPUT ||
+        !strstr(error.text, "file: no room: the file needs 8.4 MB, its file system has 3.1 MB free"))
+        return 3;
+    return 0;
+}
+
 static void
 a_full_file_system_says_so(void **state)
 {
     (void)state;
     test_child_passes(check_full_tmpfs);
+    test_child_passes(check_full_tmpfs_of_huge_pages);
+}
+
+/* Bytes of a mapping, which was read, that lie in huge pages, as the kernel accounts for it. */
+static long
+huge_bytes_mapped(const void *mapping)
+{
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    char line[512];
+    bool here = false;
+    long found = 0, kilobytes;
+
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long begin, end;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+            here = begin <= (uintptr_t)mapping && (uintptr_t)mapping < end;
+        else if (here && sscanf(line, "ShmemPmdMapped: %ld kB", &kilobytes) == 1)
+            found = kilobytes * 1024;
+    }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
+/* Whether this kernel makes a huge page of a file's small ones when it is asked to. */
+static bool
+can_have_huge_pages(int descriptor, char *block)
+{
+    enum { COLLAPSE = 25 };
+    return pwrite(descriptor, "x", 1, 0) == 1 && madvise(block, 2 << 20, COLLAPSE) == 0;
+}
+
+/* A temporary file in the memory file system, mapped from a border of huge pages on, with `bytes` bytes. */
+static char *
+map_memory_file(size_t bytes, int *descriptor)
+{
+    const size_t block = 2 << 20;
+    char path[] = "/dev/shm/sheaf-test-XXXXXX";
+
+    *descriptor = mkstemp(path);
+    if (*descriptor < 0)
+        return NULL;
+    unlink(path);
+    assert_int_equal(ftruncate(*descriptor, (off_t)bytes), 0);
+    char *room = mmap(NULL, bytes + block, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(room, MAP_FAILED);
+    room += -(uintptr_t)room & (block - 1);
+    return mmap(room, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, *descriptor, 0);
+}
+
+static void
+memory_is_reserved_in_huge_pages(void **state)
+{
+    enum { BLOCK = 2 << 20, BLOCKS = 4, BYTES = BLOCK * BLOCKS + 5000 };
+    int descriptor, other;
+    bool reserved = false;
+    struct stat about;
+    long sum = 0;
+
+    (void)state;
+    char *block = map_memory_file(BLOCK, &other), *bytes = map_memory_file(BYTES, &descriptor);
+    if (!block || !bytes)
+        skip();
+    /* contents stay, in the first block, over a border of two, and behind the last one */
+    const int places[] = {7, 2 * BLOCK - 3, BYTES - 10};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pwrite(descriptor, "sheaf", 5, places[i]), 5);
+    test_ok(file_reserve(descriptor, "huge", BYTES, &reserved, &error), &error);
+    assert_true(reserved);
+    assert_int_equal(fstat(descriptor, &about), 0);
+    assert_int_equal(about.st_size, BYTES);
+    assert_true(about.st_blocks * 512 >= BYTES);
+    for (int i = 0; i < 3; i++)
+        assert_memory_equal(bytes + places[i], "sheaf", 5);
+    for (int i = 0; i < BYTES; i++)
+        sum += bytes[i];
+    assert_int_equal(sum, 3 * ('s' + 'h' + 'e' + 'a' + 'f'));
+    if (can_have_huge_pages(other, block))
+        assert_int_equal(huge_bytes_mapped(bytes), BLOCK * BLOCKS);
+    close(descriptor);
+    close(other);
 }
 
 static void
@@ -280,6 +379,7 @@ main(void)
         cmocka_unit_test(failures_of_the_system_are_reported),
         cmocka_unit_test(space_is_reserved),
         cmocka_unit_test(a_full_file_system_says_so),
+        cmocka_unit_test(memory_is_reserved_in_huge_pages),
         cmocka_unit_test(without_fallocate_the_file_is_sized),
         cmocka_unit_test(cached_pages_are_seen),
     };
