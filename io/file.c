@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -171,7 +172,6 @@ free_bytes_of(const struct statvfs *about)
     return free_bytes;
 }
 
-/* A memory file system that can have larger pages, if asked. */
 static bool
 has_small_pages(int descriptor)
 {
@@ -180,13 +180,23 @@ has_small_pages(int descriptor)
     return fstatfs(descriptor, &about) == 0 && (unsigned long)about.f_type == TMPFS_MAGIC;
 }
 
+static void
+ask_for_huge_pages(int descriptor, int64_t offset, int64_t bytes)
+{
+    char *mapping = huge_pages_map(descriptor, offset, bytes);
+
+    if (!mapping)
+        return;
+    huge_pages_ask(mapping, bytes);
+    munmap(mapping, (size_t)bytes);
+}
+
 /* About 8 ms in a memory file system; whole extents on a disk. */
 static const int64_t RESERVE_PIECE_BYTES = INT64_C(32) << 20;
 
 enum sheaf_status
 file_reserve(int descriptor, const char *name, int64_t bytes, bool *reserved, struct sheaf_error *error)
 {
-    struct huge_pages huge = {0};
     struct statvfs room;
     struct stat about;
     int reason = 0;
@@ -197,7 +207,7 @@ file_reserve(int descriptor, const char *name, int64_t bytes, bool *reserved, st
     for (int64_t at = 0; at < bytes && reason == 0;) {
         const int64_t piece = bytes - at < RESERVE_PIECE_BYTES ? bytes - at : RESERVE_PIECE_BYTES;
         if (at + piece <= size)
-            huge_pages_ask(&huge, descriptor, at, piece);
+            ask_for_huge_pages(descriptor, at, piece);
         if (fallocate(descriptor, 0, (off_t)at, (off_t)piece) == 0)
             at += piece;
         else if (errno != EINTR)

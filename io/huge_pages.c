@@ -1,8 +1,10 @@
 #include "huge_pages.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -11,67 +13,105 @@
 #define MADV_COLLAPSE 25
 #endif
 
-enum { SMALL_BYTES = 4096 };
-static const int64_t BLOCK_BYTES = INT64_C(2) << 20;
+/* What a block of small pages costs: reserving them, and writing to them one by one. A huge one takes 0.1 to 0.2 ms if its memory is at
+ * hand, else 4. */
+static const int64_t SMALL_NS = INT64_C(1000000);
 
-/* The first touch of a virtual machine's memory takes 5 ms a block, with huge pages or without; a kernel that has to move others'
- * pages out of the way takes more, and is not asked again. */
-static const int64_t PATIENCE_NS = INT64_C(100000000), BLOCK_NS = INT64_C(8000000);
+/* How much time may be lost to huge pages that took longer than small ones; and what each block that is not asked for brings back, so
+ * that now and then one is tried. */
+static const int64_t CREDIT_NS = INT64_C(20000000), SKIPPED_NS = INT64_C(50000);
+
+static atomic_bool refused;  /* the kernel cannot: no more is asked for */
+static _Atomic int64_t lost; /* nanoseconds that huge pages took more than small ones would have; -CREDIT_NS at least */
 
 static int64_t
-nanoseconds(void)
+cpu_nanoseconds(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* The kernel takes a range of small pages together if at least one of them is there; it makes and clears those that are not. */
-static bool
-collapse(char *block)
+char *
+huge_pages_map(int descriptor, int64_t offset, int64_t bytes)
 {
-    return madvise(block, SMALL_BYTES, MADV_POPULATE_WRITE) == 0 &&
-           madvise(block, (size_t)BLOCK_BYTES, MADV_COLLAPSE) == 0;
+    const size_t room_bytes = (size_t)(bytes + HUGE_PAGES_BLOCK);
+    char *room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (room == MAP_FAILED)
+        return NULL;
+    const size_t before = -(uintptr_t)room % (size_t)HUGE_PAGES_BLOCK, page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t used = before + ((size_t)bytes + page - 1) / page * page;
+    const int flags = MAP_SHARED | MAP_FIXED;
+    char *at = mmap(room + before, (size_t)bytes, PROT_READ | PROT_WRITE, flags, descriptor, (off_t)offset);
+    if (at == MAP_FAILED) {
+        munmap(room, room_bytes);
+        return NULL;
+    }
+    if (before > 0)
+        munmap(room, before);
+    if (used < room_bytes)
+        munmap(room + used, room_bytes - used);
+    return at;
 }
 
-/* Map whole blocks where the mapping's borders are theirs. */
-static char *
-map_blocks(int descriptor, int64_t offset, int64_t bytes, char **room)
+static void
+settle(int64_t saved_ns)
 {
-    const uintptr_t mask = (uintptr_t)BLOCK_BYTES - 1;
+    if (atomic_fetch_sub(&lost, saved_ns) - saved_ns < -CREDIT_NS)
+        atomic_store(&lost, -CREDIT_NS); /* what was saved long ago is no reason to lose much now */
+}
 
-    *room = mmap(NULL, (size_t)(bytes + BLOCK_BYTES), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (*room == MAP_FAILED)
-        return NULL;
-    char *at = *room + (-(uintptr_t)*room & mask);
-    if (mmap(at, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, (off_t)offset) !=
-        MAP_FAILED)
-        return at;
-    munmap(*room, (size_t)(bytes + BLOCK_BYTES));
-    return NULL;
+/* The kernel takes a block's small pages together if at least one of them is there; it makes and clears those that are not. */
+static void
+ask(char *block)
+{
+    if (atomic_load(&lost) > CREDIT_NS) {
+        settle(SKIPPED_NS);
+        return;
+    }
+    const int64_t start = cpu_nanoseconds();
+    const bool made =
+        madvise(block, 1, MADV_POPULATE_WRITE) == 0 && madvise(block, HUGE_PAGES_BLOCK, MADV_COLLAPSE) == 0;
+    const int reason = made ? 0 : errno;
+    if (reason == EINVAL)
+        atomic_store(&refused, true);
+    settle((made ? SMALL_NS : 0) - (cpu_nanoseconds() - start));
 }
 
 void
-huge_pages_ask(struct huge_pages *pages, int descriptor, int64_t offset, int64_t bytes)
+huge_pages_ask(char *mapping, int64_t bytes)
 {
-    const int64_t begin = (offset + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES,
-                  end = (offset + bytes) / BLOCK_BYTES * BLOCK_BYTES, start = nanoseconds();
-    char *room;
+    for (int64_t at = 0; at + HUGE_PAGES_BLOCK <= bytes && !atomic_load(&refused); at += HUGE_PAGES_BLOCK)
+        ask(mapping + at);
+}
 
-    if (pages->refused || begin >= end)
-        return;
-    char *at = map_blocks(descriptor, begin, end - begin, &room);
-    pages->refused = !at;
-    for (int64_t done = 0; done < end - begin && !pages->refused; done += BLOCK_BYTES) {
-        if (collapse(at + done))
-            pages->blocks++;
-        else if (errno != EAGAIN && errno != EBUSY) /* somebody else was at it */
-            pages->refused = true;
-        if (pages->spent_ns + nanoseconds() - start > PATIENCE_NS + pages->blocks * BLOCK_NS)
-            pages->refused = true;
+/* Whether the page of an address is there, and not only reserved: as a part of a huge one, or because it was written to. */
+static bool
+is_there(char *address)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    unsigned char there;
+
+    return mincore(address - (uintptr_t)address % page, 1, &there) == 0 && (there & 1);
+}
+
+bool
+huge_pages_ask_for(char *mapping, int64_t mapping_bytes, int64_t at, int64_t bytes)
+{
+    bool all = true;
+
+    for (int64_t done = 0, some; done < bytes && all; done += some) {
+        const int64_t block = (at + done) / HUGE_PAGES_BLOCK * HUGE_PAGES_BLOCK,
+                      left = block + HUGE_PAGES_BLOCK - (at + done);
+        some = left < bytes - done ? left : bytes - done;
+        char *middle = mapping + at + done + some / 2; /* at its ends others may have written to a page */
+        all = is_there(middle);
+        if (!all && block + HUGE_PAGES_BLOCK <= mapping_bytes && !atomic_load(&refused)) {
+            ask(mapping + block);
+            all = is_there(middle);
+        }
     }
-    if (at)
-        munmap(room, (size_t)(end - begin + BLOCK_BYTES));
-    pages->spent_ns += nanoseconds() - start;
+    return all;
 }

@@ -1,8 +1,11 @@
 /**
  * @file huge_pages.h
  * Files in a memory file system in pages of 2 MiB. As such file systems are mounted mostly, they hand out pages of 4 KiB, and most of
- * what reserving and writing them takes is the kernel's work for each page: with huge ones reserving is 2 to 3 times as fast, and
- * writing 2 to 3 times (tests/bench/move).
+ * what reserving and writing takes is then the kernel's work for each page.
+ *
+ * Huge pages are mostly had sooner, but not always: a virtual machine that has given idle memory back to its host waits 4 ms for each
+ * block of it, and a kernel that has to move others' pages out of the way waits too. So the process keeps account of what it gains and
+ * loses by them: it never takes more than a tenth of a second longer than with small ones. All of it is thread-safe.
  */
 #ifndef SHEAF_HUGE_PAGES_H
 #define SHEAF_HUGE_PAGES_H
@@ -10,20 +13,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** What is known of them while a file is reserved; begins zeroed. */
-struct huge_pages {
-    bool refused;     /**< the kernel cannot or will not: no more is asked for */
-    int64_t blocks;   /**< that it has given so far */
-    int64_t spent_ns; /**< for these */
-};
+/** Bytes of a block: of a huge page, and of the part of a file that one can hold. */
+#define HUGE_PAGES_BLOCK (INT64_C(2) << 20)
 
 /**
- * Have a part of a file in tmpfs in huge pages, where it is whole ones of them and the kernel can (Linux 6.1); what it holds stays
- * as it is, and others may read and write it meanwhile. Not a promise: where memory is short, or too scattered to be had in time,
- * nothing is done, and the pages that are missing are still missing. Thread-safe.
- * @param[in]     descriptor     open for reading and writing
- * @param[in]     offset, bytes  within the file's size
+ * Map a part of a file for reading and writing, so that its blocks can be huge pages.
+ * @param[in] offset  a multiple of HUGE_PAGES_BLOCK
+ * @return NULL where that cannot be done; to be unmapped by munmap(mapping, bytes)
  */
-void huge_pages_ask(struct huge_pages *pages, int descriptor, int64_t offset, int64_t bytes);
+char *huge_pages_map(int descriptor, int64_t offset, int64_t bytes);
+
+/**
+ * Have the whole blocks of a mapping as huge pages, where the kernel can (Linux 6.1). What they hold stays as it is, and others may
+ * read and write it meanwhile. Not a promise: pages that are missing may still be missing.
+ * @param[in] mapping  of huge_pages_map
+ * @param[in] bytes    of it
+ */
+void huge_pages_ask(char *mapping, int64_t bytes);
+
+/**
+ * The same for the blocks that [at, at + bytes) touches, as far as they are not there yet.
+ * @return whether all of them are there: where nobody has written to them, that is in huge pages
+ */
+bool huge_pages_ask_for(char *mapping, int64_t mapping_bytes, int64_t at, int64_t bytes);
 
 #endif

@@ -3,11 +3,13 @@
 #include "file.h"
 #include "hdf5_guard.h"
 #include "store_target.h"
+#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +17,22 @@ struct store {
     struct store_map map;
     const struct store_place *places;
     int descriptor;
+    struct view *view; /* NULL: results are written by pwrite */
 };
+
+/* From so many bytes on results are written to where they lie in memory. */
+enum { VIEW_LEAST_BYTES = 64 * 1024 };
+
+/* Results in memory, if the process may have addresses for all of them. */
+static struct view *
+view_results(const struct store *store)
+{
+    struct rlimit limit;
+
+    if (!store->map.in_memory || getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY)
+        return NULL;
+    return view_open_to_write(store->descriptor, store->map.bytes);
+}
 
 static enum sheaf_status
 attach(const struct store_map *map, const struct store_place *places, bool writing, struct store **store,
@@ -42,8 +59,10 @@ attach(const struct store_map *map, const struct store_place *places, bool writi
     if (status != SHEAF_OK) {
         free(*store);
         *store = NULL;
+        return status;
     }
-    return status;
+    (*store)->view = writing ? view_results(*store) : NULL;
+    return SHEAF_OK;
 }
 
 enum sheaf_status
@@ -65,6 +84,7 @@ store_detach(struct store *store, struct sheaf_error *error)
 {
     if (!store)
         return SHEAF_OK;
+    view_close(store->view);
     enum sheaf_status status = file_close(store->descriptor, store->map.path, error);
     free(store);
     return status;
@@ -141,17 +161,23 @@ static enum sheaf_status
 write_span(struct store *store, struct transfer *transfer, int64_t offset, int64_t left, struct sheaf_error *error)
 {
     const int64_t start = offset, bytes = left;
+    char *to = store->view && bytes >= VIEW_LEAST_BYTES ? view_prepare(store->view, offset, bytes) : NULL;
     enum sheaf_status status = SHEAF_OK;
 
     while (left > 0 && status == SHEAF_OK) {
         size_t piece = left < STORE_PIECE_BYTES ? (size_t)left : STORE_PIECE_BYTES;
         if (transfer->digest)
             record_digest_add(transfer->digest, transfer->from, piece);
-        status = file_write(store->descriptor, store->map.path, offset, transfer->from, piece, error);
+        if (to)
+            memcpy(to + (offset - start), transfer->from, piece);
+        else
+            status = file_write(store->descriptor, store->map.path, offset, transfer->from, piece, error);
         transfer->from += piece;
         offset += (int64_t)piece;
         left -= (int64_t)piece;
     }
+    if (to && !view_release(store->view, start, bytes))
+        return sheaf_fail(error, SHEAF_IO_ERROR, "%s: was cut off while results were written", store->map.path);
     if (bytes >= STORE_PIECE_BYTES)
         file_start_writeback(store->descriptor, start, bytes);
     return status;

@@ -1,5 +1,7 @@
 #include "view.h"
 
+#include "huge_pages.h"
+
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,8 +27,13 @@ struct view {
     size_t skip;            /* from base to the range */
     int descriptor;         /* of the file, the opener's */
     int64_t offset;         /* of the range in it */
+    int protection;
     atomic_bool broken;
 };
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static struct view views[VIEWS_MAX];
 static struct sigaction before;
@@ -53,7 +60,7 @@ take_signal(int number, siginfo_t *about, void *context)
     if (view) {
         void *at = (void *)(address / page * page); // NOLINT(performance-no-int-to-ptr)
         atomic_store(&view->broken, true);          /* first: once the page is there others read it without a fault */
-        if (mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+        if (mmap(at, page, view->protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
             return;
     }
     if (before.sa_flags & SA_SIGINFO)
@@ -87,8 +94,8 @@ take_free(void)
     return NULL;
 }
 
-struct view *
-view_open(int descriptor, int64_t offset, int64_t bytes)
+static struct view *
+open_view(int descriptor, int64_t offset, int64_t bytes, int protection)
 {
     take_over();
     struct view *view = bytes > 0 && offset >= 0 ? take_free() : NULL;
@@ -98,14 +105,50 @@ view_open(int descriptor, int64_t offset, int64_t bytes)
     view->bytes = (size_t)bytes + view->skip;
     view->descriptor = descriptor;
     view->offset = offset;
+    view->protection = protection;
     atomic_store(&view->broken, false);
-    void *base = mmap(NULL, view->bytes, PROT_READ, MAP_SHARED, descriptor, offset - (int64_t)view->skip);
-    if (base == MAP_FAILED) {
-        atomic_store(&view->taken, false);
-        return NULL;
-    }
-    atomic_store(&view->base, (uintptr_t)base);
     return view;
+}
+
+/* @param[in] base  NULL: it could not be mapped */
+static struct view *
+begin_view(struct view *view, void *base)
+{
+    atomic_store(&view->base, (uintptr_t)base);
+    if (!base)
+        atomic_store(&view->taken, false);
+    return base ? view : NULL;
+}
+
+struct view *
+view_open(int descriptor, int64_t offset, int64_t bytes)
+{
+    struct view *view = open_view(descriptor, offset, bytes, PROT_READ);
+
+    if (!view)
+        return NULL;
+    void *base = mmap(NULL, view->bytes, PROT_READ, MAP_SHARED, descriptor, offset - (int64_t)view->skip);
+    return begin_view(view, base != MAP_FAILED ? base : NULL);
+}
+
+struct view *
+view_open_to_write(int descriptor, int64_t bytes)
+{
+    struct view *view = open_view(descriptor, 0, bytes, PROT_READ | PROT_WRITE);
+
+    return view ? begin_view(view, huge_pages_map(descriptor, 0, bytes)) : NULL;
+}
+
+void *
+view_prepare(struct view *view, int64_t at, int64_t bytes)
+{
+    char *base = (char *)atomic_load(&view->base); // NOLINT(performance-no-int-to-ptr)
+    const int64_t first = at / (int64_t)page * (int64_t)page;
+
+    if (!huge_pages_ask_for(base, (int64_t)view->bytes, at, bytes))
+        return NULL;
+    /* unlike a fault, it says so when there is no page to be had */
+    return madvise(base + first, (size_t)(at + bytes - first), MADV_POPULATE_WRITE) == 0 ? base + at : NULL;
 }
 
 void

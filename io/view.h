@@ -1,6 +1,7 @@
 /**
  * @file view.h
- * A range of a file, mapped: read where it lies in the page cache, without a copy.
+ * A range of a file, mapped: read where it lies in the page cache, without a copy; or a file in a memory file system, written to
+ * where it lies: without the lock that lets one thread at a time write to a file, and in huge pages.
  *
  * A page that cannot be read (the file has become shorter, its device fails) reads as 0 instead of killing the process, and the
  * view says so afterwards. For that opening one takes over SIGBUS; a SIGBUS that is no view's goes to who had it before.
@@ -18,6 +19,16 @@ struct view;
 /** Map bytes [offset, offset + bytes) of a file, which stays open meanwhile. @return NULL where that cannot be done: then read it */
 struct view *view_open(int descriptor, int64_t offset, int64_t bytes);
 
+/** Map a whole file to be written to, which is in memory and stays open meanwhile. @return NULL where that cannot be done */
+struct view *view_open_to_write(int descriptor, int64_t bytes);
+
+/**
+ * Have the memory of bytes that are about to be written, in huge pages. Thread-safe, also while others write elsewhere, or reserve
+ * space. view_release says whether they have arrived.
+ * @return where they are to be written; NULL: there are no huge pages for them, and writing them to the file is quicker
+ */
+void *view_prepare(struct view *view, int64_t at, int64_t bytes);
+
 /** Nobody may still use it. NULL is a no-op. */
 void view_close(struct view *view);
 
@@ -26,7 +37,7 @@ const void *view_at(const struct view *view, int64_t at);
 
 /**
  * Bytes [at, at + bytes) have been used: give back what it took to map them. Thread-safe; they can be used again.
- * @return whether all of them were there, and all that others used: else what was computed of them is worth nothing
+ * @return whether all of them were there, and all that others used: else what was computed of them, or written, is worth nothing
  */
 bool view_release(struct view *view, int64_t at, int64_t bytes);
 

@@ -48,6 +48,18 @@ test_leave_directory(void **state)
     return chdir("/") == 0 ? nftw(test_directory, test_remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
 }
 
+/* A file without a name in the memory file system, of so many bytes, none of them there yet; -1 where that cannot be had. */
+static inline int
+test_memory_file(int64_t bytes)
+{
+    char path[] = "/dev/shm/sheaf-test-XXXXXX";
+    int descriptor = mkstemp(path);
+
+    if (descriptor >= 0)
+        unlink(path);
+    return descriptor >= 0 && ftruncate(descriptor, (off_t)bytes) == 0 ? descriptor : -1;
+}
+
 /* Succeeds, or shows the error's text. */
 static inline void
 test_ok(enum sheaf_status status, const struct sheaf_error *error)

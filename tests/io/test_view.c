@@ -189,6 +189,81 @@ measuring_leaves_the_view_as_it_was(void **state)
     close(descriptor);
 }
 
+/* Pieces that share pages and huge pages with each other; where there are none, it is said, and nothing has changed. */
+static void
+what_is_written_arrives(void **state)
+{
+    enum { MANY = 5 * BYTES + 333, PIECE = 300001 };
+    int descriptor = test_memory_file(MANY), pieces = 0;
+    char *wrote = malloc(MANY), *got = malloc(MANY);
+    (void)state;
+    assert_non_null(wrote);
+    assert_non_null(got);
+    if (descriptor < 0)
+        skip();
+    for (int i = 0; i < MANY; i++)
+        wrote[i] = (char)(i % 251 + i / PAGE);
+    struct view *view = view_open_to_write(descriptor, MANY);
+    assert_non_null(view);
+    for (int at = 0; at < MANY; at += PIECE) {
+        int bytes = MANY - at < PIECE ? MANY - at : PIECE;
+        char *to = view_prepare(view, at, bytes);
+        if (to)
+            memcpy(to, wrote + at, (size_t)bytes);
+        else
+            assert_int_equal(pwrite(descriptor, wrote + at, (size_t)bytes, at), bytes);
+        pieces += to != NULL;
+        assert_true(view_release(view, at, bytes));
+    }
+    assert_int_equal(pread(descriptor, got, MANY, 0), MANY);
+    assert_memory_equal(got, wrote, MANY);
+    view_close(view);
+    if (pieces == 0)
+        print_message("no huge pages here\n");
+    free(wrote);
+    free(got);
+    close(descriptor);
+}
+
+/* Who writes to a file that has become shorter is told so. */
+static void
+what_is_written_to_nowhere_breaks_the_view(void **state)
+{
+    int descriptor = test_memory_file(2 * BYTES);
+    (void)state;
+    if (descriptor < 0)
+        skip();
+    struct view *view = view_open_to_write(descriptor, 2 * BYTES);
+    assert_non_null(view);
+    char *to = view_prepare(view, 0, 2 * BYTES);
+    if (!to) {
+        view_close(view);
+        close(descriptor);
+        skip();
+    }
+    assert_int_equal(ftruncate(descriptor, 0), 0);
+    memset(to, 1, 2 * BYTES);
+    assert_true(view_is_broken(view));
+    assert_false(view_release(view, 0, 2 * BYTES));
+    view_close(view);
+    /* what is behind the file's end is not prepared */
+    view = view_open_to_write(descriptor, 2 * BYTES);
+    assert_non_null(view);
+    assert_null(view_prepare(view, BYTES, 100));
+    view_close(view);
+    close(descriptor);
+}
+
+static void
+nothing_is_no_file_to_write_to(void **state)
+{
+    int descriptor = open("/dev/null", O_RDONLY);
+    (void)state;
+    assert_null(view_open_to_write(descriptor, 0));
+    assert_null(view_open_to_write(-1, 100));
+    close(descriptor);
+}
+
 int
 main(int argument_count, char **arguments)
 {
@@ -202,6 +277,9 @@ main(int argument_count, char **arguments)
         cmocka_unit_test(more_views_than_there_is_room_for_are_refused),
         cmocka_unit_test(buffers_that_are_used_once_cost_more),
         cmocka_unit_test(measuring_leaves_the_view_as_it_was),
+        cmocka_unit_test(what_is_written_arrives),
+        cmocka_unit_test(what_is_written_to_nowhere_breaks_the_view),
+        cmocka_unit_test(nothing_is_no_file_to_write_to),
     };
     return cmocka_run_group_tests(tests, test_enter_directory, test_leave_directory);
 }

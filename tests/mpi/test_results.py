@@ -251,6 +251,20 @@ class SameBits(SheafTest):
         gamma = 512 * unit_roundoff(a.dtype) / (1 - 512 * unit_roundoff(a.dtype))
         self.assertWithin(reference, a @ b, 2 * gamma * (np.abs(a) @ np.abs(b)))
 
+    def test_in_memory(self):
+        """Results that are written to where they lie in memory, in huge pages or not, are those that are written to a file."""
+        operands = ["normal:100x64", "normal:64x70"]
+        words = ["--count", 3001, "--progress", "none", "--overwrite"]
+        self.sheaf("run", "matmul", *operands, *words, "-o", "out.h5")
+        expected = self.read("out.h5")
+        for limit in ((), ("prlimit", "--as=20000000000")):  # with a limit on addresses nothing is mapped
+            self.rank_wrapper = limit
+            self.sheaf("run", "matmul", *operands, *words, "-o", self.segments / "out.h5")
+            self.assertSameBits(self.read(self.segments / "out.h5"), expected, str(limit))
+        self.rank_wrapper = ()
+        self.sheaf("verify", self.segments / "out.h5", ranks=0)
+        (self.segments / "out.h5").unlink()
+
     def test_library_input(self):
         """What the carrier reads through the HDF5 library."""
         a = regular_array((700, 20, 20), np.complex128)
