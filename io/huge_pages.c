@@ -80,13 +80,6 @@ ask(char *block)
     settle((made ? SMALL_NS : 0) - (cpu_nanoseconds() - start));
 }
 
-void
-huge_pages_ask(char *mapping, int64_t bytes)
-{
-    for (int64_t at = 0; at + HUGE_PAGES_BLOCK <= bytes && !atomic_load(&refused); at += HUGE_PAGES_BLOCK)
-        ask(mapping + at);
-}
-
 /* Whether the page of an address is there, and not only reserved: as a part of a huge one, or because it was written to. */
 static bool
 is_there(char *address)
@@ -95,6 +88,14 @@ is_there(char *address)
     unsigned char there;
 
     return mincore(address - (uintptr_t)address % page, 1, &there) == 0 && (there & 1);
+}
+
+void
+huge_pages_ask(char *mapping, int64_t bytes)
+{
+    for (int64_t at = 0; at + HUGE_PAGES_BLOCK <= bytes && !atomic_load(&refused); at += HUGE_PAGES_BLOCK)
+        if (!is_there(mapping + at + HUGE_PAGES_BLOCK / 2)) /* else it is huge already, or somebody has been sooner */
+            ask(mapping + at);
 }
 
 bool
