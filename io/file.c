@@ -183,7 +183,7 @@ has_small_pages(int descriptor)
 static void
 ask_for_huge_pages(int descriptor, int64_t offset, int64_t bytes)
 {
-    char *mapping = huge_pages_map(descriptor, offset, bytes);
+    char *mapping = huge_pages_map(descriptor, PROT_READ | PROT_WRITE, offset, bytes);
 
     if (!mapping)
         return;

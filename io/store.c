@@ -2,6 +2,7 @@
 
 #include "file.h"
 #include "hdf5_guard.h"
+#include "huge_pages.h"
 #include "store_target.h"
 #include "view.h"
 
@@ -156,30 +157,66 @@ struct transfer {
     struct record_digest *digest;
 };
 
-/* Write and hash. Large spans begin their way to the disk while the next ones are computed. */
+/* A piece of results that may lie in small pages of memory: what that costs is worth knowing. */
 static enum sheaf_status
-write_span(struct store *store, struct transfer *transfer, int64_t offset, int64_t left, struct sheaf_error *error)
+write_piece(const struct store *store, int64_t offset, const char *from, size_t bytes, struct sheaf_error *error)
 {
-    const int64_t start = offset, bytes = left;
-    char *to = store->view && bytes >= VIEW_LEAST_BYTES ? view_prepare(store->view, offset, bytes) : NULL;
+    const bool small = store->view && bytes >= VIEW_LEAST_BYTES;
+    const int64_t began = small ? huge_pages_clock() : 0;
+    enum sheaf_status status = file_write(store->descriptor, store->map.path, offset, from, bytes, error);
+
+    if (small)
+        huge_pages_note_small((int64_t)bytes, huge_pages_clock() - began);
+    return status;
+}
+
+/* Hash and write. @param[in] to  where the bytes lie in memory; NULL: write them to the file */
+static enum sheaf_status
+write_pieces(struct store *store, struct transfer *transfer, int64_t offset, int64_t left, char *to,
+             struct sheaf_error *error)
+{
     enum sheaf_status status = SHEAF_OK;
 
-    while (left > 0 && status == SHEAF_OK) {
-        size_t piece = left < STORE_PIECE_BYTES ? (size_t)left : STORE_PIECE_BYTES;
+    for (int64_t done = 0; done < left && status == SHEAF_OK;) {
+        const size_t piece = left - done < STORE_PIECE_BYTES ? (size_t)(left - done) : STORE_PIECE_BYTES;
         if (transfer->digest)
             record_digest_add(transfer->digest, transfer->from, piece);
         if (to)
-            memcpy(to + (offset - start), transfer->from, piece);
+            memcpy(to + done, transfer->from, piece);
         else
-            status = file_write(store->descriptor, store->map.path, offset, transfer->from, piece, error);
+            status = write_piece(store, offset + done, transfer->from, piece, error);
         transfer->from += piece;
-        offset += (int64_t)piece;
-        left -= (int64_t)piece;
+        done += (int64_t)piece;
     }
-    if (to && !view_release(store->view, start, bytes))
-        return sheaf_fail(error, SHEAF_IO_ERROR, "%s: was cut off while results were written", store->map.path);
+    return status;
+}
+
+/* Results in memory, part by part: each is in one huge page, or not. */
+static enum sheaf_status
+write_in_memory(struct store *store, struct transfer *transfer, int64_t offset, int64_t left, struct sheaf_error *error)
+{
+    enum sheaf_status status = SHEAF_OK;
+
+    for (int64_t part; left > 0 && status == SHEAF_OK; offset += part, left -= part) {
+        part = HUGE_PAGES_BLOCK - offset % HUGE_PAGES_BLOCK;
+        part = part < left ? part : left;
+        char *to = part >= VIEW_LEAST_BYTES ? view_prepare(store->view, offset, part) : NULL;
+        status = write_pieces(store, transfer, offset, part, to, error);
+        if (to && !view_release(store->view, offset, part))
+            status = sheaf_fail(error, SHEAF_IO_ERROR, "%s: was cut off while results were written", store->map.path);
+    }
+    return status;
+}
+
+/* Write and hash. Large spans begin their way to the disk while the next ones are computed. */
+static enum sheaf_status
+write_span(struct store *store, struct transfer *transfer, int64_t offset, int64_t bytes, struct sheaf_error *error)
+{
+    if (store->view)
+        return write_in_memory(store, transfer, offset, bytes, error);
+    enum sheaf_status status = write_pieces(store, transfer, offset, bytes, NULL, error);
     if (bytes >= STORE_PIECE_BYTES)
-        file_start_writeback(store->descriptor, start, bytes);
+        file_start_writeback(store->descriptor, offset, bytes);
     return status;
 }
 

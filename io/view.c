@@ -95,7 +95,7 @@ take_free(void)
 }
 
 static struct view *
-open_view(int descriptor, int64_t offset, int64_t bytes, int protection)
+map_view(int descriptor, int protection, int64_t offset, int64_t bytes)
 {
     take_over();
     struct view *view = bytes > 0 && offset >= 0 ? take_free() : NULL;
@@ -107,13 +107,7 @@ open_view(int descriptor, int64_t offset, int64_t bytes, int protection)
     view->offset = offset;
     view->protection = protection;
     atomic_store(&view->broken, false);
-    return view;
-}
-
-/* @param[in] base  NULL: it could not be mapped */
-static struct view *
-begin_view(struct view *view, void *base)
-{
+    char *base = huge_pages_map(descriptor, protection, offset - (int64_t)view->skip, (int64_t)view->bytes);
     atomic_store(&view->base, (uintptr_t)base);
     if (!base)
         atomic_store(&view->taken, false);
@@ -123,20 +117,13 @@ begin_view(struct view *view, void *base)
 struct view *
 view_open(int descriptor, int64_t offset, int64_t bytes)
 {
-    struct view *view = open_view(descriptor, offset, bytes, PROT_READ);
-
-    if (!view)
-        return NULL;
-    void *base = mmap(NULL, view->bytes, PROT_READ, MAP_SHARED, descriptor, offset - (int64_t)view->skip);
-    return begin_view(view, base != MAP_FAILED ? base : NULL);
+    return map_view(descriptor, PROT_READ, offset, bytes);
 }
 
 struct view *
 view_open_to_write(int descriptor, int64_t bytes)
 {
-    struct view *view = open_view(descriptor, 0, bytes, PROT_READ | PROT_WRITE);
-
-    return view ? begin_view(view, huge_pages_map(descriptor, 0, bytes)) : NULL;
+    return map_view(descriptor, PROT_READ | PROT_WRITE, 0, bytes);
 }
 
 void *

@@ -295,7 +295,8 @@ memory_is_reserved_in_huge_pages(void **state)
     (void)state;
     if (descriptor < 0 || other < 0)
         skip();
-    char *block = huge_pages_map(other, 0, BLOCK), *bytes = huge_pages_map(descriptor, 0, BYTES);
+    char *block = huge_pages_map(other, PROT_READ | PROT_WRITE, 0, BLOCK),
+         *bytes = huge_pages_map(descriptor, PROT_READ | PROT_WRITE, 0, BYTES);
     assert_non_null(block);
     assert_non_null(bytes);
     assert_int_equal((uintptr_t)block % BLOCK, 0);
