@@ -131,20 +131,54 @@ count_chunk(const struct engine *engine, const struct slot *slot, struct queue_t
     totals->bytes_written = slot->chunk.count * class->output_bytes;
 }
 
+/** Write results; the record follows, unless the main thread has left meanwhile. */
+static enum sheaf_status
+write_chunk(struct engine *engine, struct slot *slot, struct sheaf_error *error)
+{
+    struct record_chunk *record = &slot->record;
+    record->write_start = node_wall_seconds();
+    record->read_seconds = (float)(1e-9 * (double)slot->read_ns);
+    engine_begin_writing(engine);
+    int64_t start = node_nanoseconds();
+    enum sheaf_status status = slot->chunk.kept ? keep_results(engine, slot, error) : SHEAF_OK;
+    if (!status)
+        status = write_results(engine, slot, error);
+    record->write_seconds = (float)(1e-9 * (double)(node_nanoseconds() - start));
+    engine_end_writing(engine);
+    return status;
+}
+
+/** On the root's node: commit, and be counted, or neither. */
+static enum sheaf_status
+commit_here(struct engine *engine, struct slot *slot, struct sheaf_error *error)
+{
+    struct queue_totals totals = {0};
+    engine_begin_writing(engine);
+    enum sheaf_status status = chunk_record(engine, slot->chunk.chunk, &slot->record, slot->status, slot->info, error);
+    if (!status) {
+        count_chunk(engine, slot, &totals);
+        queue_add_totals(engine->setup.queue, engine->setup.local_rank, &totals);
+    }
+    engine_end_writing(engine);
+    return status;
+}
+
+static void
+commit_elsewhere(struct engine *engine, struct slot *slot)
+{
+    struct queue_totals totals = {0};
+    post_commit(engine, slot);
+    count_chunk(engine, slot, &totals);
+    queue_add_totals(engine->setup.queue, engine->setup.local_rank, &totals);
+}
+
 enum sheaf_status
 chunk_commit(struct engine *engine, struct slot *slot)
 {
     const struct engine_setup *setup = &engine->setup;
     struct record_chunk *record = &slot->record;
     struct sheaf_error error;
-    record->write_start = node_wall_seconds();
-    record->read_seconds = (float)(1e-9 * (double)slot->read_ns);
-    engine_begin_writing(engine);
-    int64_t start = node_nanoseconds();
-    enum sheaf_status status = slot->chunk.kept ? keep_results(engine, slot, &error) : SHEAF_OK;
-    if (!status)
-        status = write_results(engine, slot, &error);
-    record->write_seconds = (float)(1e-9 * (double)(node_nanoseconds() - start));
+    enum sheaf_status status = write_chunk(engine, slot, &error);
     if (!status) {
         record->state = RECORD_DONE;
         record->fate = RECORD_IN_FLIGHT;
@@ -152,18 +186,14 @@ chunk_commit(struct engine *engine, struct slot *slot)
         record->sequence = 0; // given at the very end: here, or by the leader that sends it
         queue_note_committed(setup->queue, slot->chunk.count * chunk_class(engine, slot)->output_bytes);
         if (setup->on_root_node)
-            status = chunk_record(engine, slot->chunk.chunk, record, slot->status, slot->info, &error);
+            status = commit_here(engine, slot, &error);
+        else
+            commit_elsewhere(engine, slot);
     }
-    engine_end_writing(engine);
-    if (!status && !setup->on_root_node)
-        post_commit(engine, slot);
     if (status) {
         queue_fail(setup->queue, &error);
         return status;
     }
-    struct queue_totals totals = {0};
-    count_chunk(engine, slot, &totals);
-    queue_add_totals(setup->queue, setup->local_rank, &totals);
     atomic_store(&setup->queue->ranks[setup->local_rank].in_flight[slot->index], 0);
     return SHEAF_OK;
 }

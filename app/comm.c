@@ -205,7 +205,7 @@ has_room(const struct comm *comm, size_t bytes)
     struct statvfs about;
     if ((int64_t)bytes > node_memory_available())
         return false;
-    return comm->place.local_size == 1 || // it needs none
+    return comm->place.local_size == 1 || // share_alone takes nothing of /dev/shm
            statvfs("/dev/shm", &about) != 0 || bytes <= (size_t)about.f_bavail * about.f_frsize;
 }
 

@@ -40,7 +40,10 @@ void comm_expect_one(void);
  */
 enum sheaf_status comm_start(int *argument_count, char ***arguments, struct comm **out, struct sheaf_error *error);
 
-/** Threads are left that use shared memory until the process ends: it is never freed. Alike on all ranks. */
+/**
+ * Threads are left that use shared memory until the process ends: it is not freed here. But what several ranks share MPI takes away at its
+ * end: witness_abandon_threads. Alike on all ranks.
+ */
 void comm_abandon(struct comm *comm);
 
 /**

@@ -79,7 +79,7 @@ courier_attend(const struct courier_setup *setup)
         bool active = dispatch_progress(setup->dispatch);
         // Its threads are not woken where only the time for another look at the messages has come.
         int64_t now = node_nanoseconds();
-        if (active || urgent || bell != heard || now - attended >= heartbeat_ns) {
+        if (active || bell != heard || now - attended >= nap) {
             engine_attend(setup->engine);
             attended = now;
             heard = bell;

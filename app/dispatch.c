@@ -346,7 +346,7 @@ send_report(struct dispatch *d)
     d->reported_at = now;
     MPI_Isend(d->report, (int)(sizeof *report + (size_t)report->commit_bytes), MPI_BYTE, 0, TAG_REPORT, d->leaders,
               &d->report_request);
-    return wants || fails || final;
+    return wants || fails || d->final_wanted; // a final one follows the last commits at once
 }
 
 // ---- both ----

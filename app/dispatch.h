@@ -36,7 +36,7 @@ enum sheaf_status dispatch_start(const struct dispatch_setup *setup, struct disp
 /** Free; after the run is over. NULL is a no-op. */
 void dispatch_destroy(struct dispatch *dispatch);
 
-/** Look for messages, refill the queue, send what is due. @return whether anything happened */
+/** Look for messages, refill the queue, send what is due. @return whether more is to be expected soon */
 bool dispatch_progress(struct dispatch *dispatch);
 
 /** Root: every other node has reported its end, and so sent all its commits. Other ranks: true. */

@@ -254,7 +254,7 @@ engine_settlement(const struct engine *engine, struct store_settlement *settleme
 void
 engine_begin_writing(struct engine *engine)
 {
-    if (!(atomic_fetch_add(&engine->gate, 1) & ENGINE_LEFT))
+    if (!(atomic_fetch_add(&engine->gate, 1) & ENGINE_ABANDONED))
         return;
     atomic_fetch_sub(&engine->gate, 1);
     for (;;)
@@ -268,13 +268,17 @@ engine_end_writing(struct engine *engine)
 }
 
 void
-engine_leave(struct engine *engine)
+engine_abandon(struct engine *engine)
 {
     const struct timespec nap = {.tv_nsec = 1000000};
     const int64_t end = node_nanoseconds() + patience_ns;
-    witness_leave_threads();
-    atomic_fetch_or(&engine->gate, ENGINE_LEFT);
-    while (atomic_load(&engine->gate) != ENGINE_LEFT && node_nanoseconds() < end)
+    witness_abandon_threads();
+    // The carrier may not have come to it, and will not any more: what is dropped has not killed the run.
+    for (int i = 0; i < engine->threads_started; i++)
+        witness_spare(&engine->workers[i].witness);
+    witness_spare(&engine->reader);
+    atomic_fetch_or(&engine->gate, ENGINE_ABANDONED);
+    while (atomic_load(&engine->gate) != ENGINE_ABANDONED && node_nanoseconds() < end)
         nanosleep(&nap, NULL);
 }
 

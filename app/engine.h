@@ -110,7 +110,7 @@ bool engine_has_synced(struct engine *engine);
  * Go on without the threads, some of which are in the midst of a task: none of them begins to write into the results file any more,
  * and whoever does so now is waited for, for a second. They, and all that they use, stay until the process ends.
  */
-void engine_leave(struct engine *engine);
+void engine_abandon(struct engine *engine);
 
 /** End the threads, after the workers have finished or the queue was stopped; then free. NULL is a no-op. */
 void engine_destroy(struct engine *engine);

@@ -78,8 +78,7 @@ struct engine {
     _Atomic double worth;     /**< drain_worth, where there is a deadline */
     _Atomic int64_t worth_ns; /**< when that was asked; 0: never */
     _Atomic uint32_t news;    /**< rises when the queue should be looked at again */
-    _Atomic uint32_t
-        gate; /**< threads that are about to write into the results file; ENGINE_LEFT: no others may begin */
+    _Atomic uint32_t gate;    /**< threads that write into the results file; ENGINE_ABANDONED: no others may begin */
 
     pthread_mutex_t mutex; /**< guards all below */
     pthread_cond_t workers_wake, carrier_wake;
@@ -96,8 +95,8 @@ struct engine {
     int batches_left;
 };
 
-/** Bit of the gate: the main thread has left the others. */
-#define ENGINE_LEFT (UINT32_C(1) << 31)
+/** Bit of the gate: the main thread goes on without the others. */
+#define ENGINE_ABANDONED (UINT32_C(1) << 31)
 
 /** The class of the chunk in a slot. */
 static inline const struct plan_class *

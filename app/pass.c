@@ -157,16 +157,17 @@ judge_drain(const struct job *job, const struct drain *drain, struct sheaf_error
 
 /** A worker that was not waited for still computes: then no rank frees or closes what workers use. Collective. */
 static void
-leave_unfinished(struct job *job)
+abandon_unfinished(struct job *job)
 {
     bool finished = atomic_load(&job->queue->ranks[job->place.local_rank].finished) != 0;
     if (!finished)
-        engine_leave(job->engine); // before it is told what is done, and before another run may begin
+        engine_abandon(job->engine); // before it is told what is done, and before another run may begin
     job->abandoned = comm_sum(job->comm, !finished) > 0;
-    if (job->abandoned)
-        comm_abandon(job->comm);
-    if (job->abandoned && finished)
-        engine_leave(job->engine);
+    if (!job->abandoned)
+        return;
+    comm_abandon(job->comm);
+    if (finished)
+        engine_abandon(job->engine);
 }
 
 enum sheaf_status
@@ -205,7 +206,7 @@ pass_run(struct job *job, struct sheaf_error *error)
     if (shown)
         progress_end(&progress);
     signals_watch(NULL, 0);
-    leave_unfinished(job);
+    abandon_unfinished(job);
     if (root) {
         dispatch_totals(job->dispatch, &job->totals);
         if (!job->settled)

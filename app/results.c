@@ -453,7 +453,7 @@ results_close(struct job *job, enum sheaf_status outcome, struct sheaf_error *er
 {
     struct sheaf_error later;
     if (job->abandoned)
-        return outcome; // threads may still write: the system closes it with them
+        return outcome; // threads still have it: the system closes it with them
     enum sheaf_status status = store_detach(job->store, &later);
     job->store = NULL;
     if (!outcome && status)

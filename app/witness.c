@@ -17,7 +17,7 @@ static struct witness *_Atomic all[WITNESS_MOST];
 static _Thread_local struct witness *_Atomic current;
 static _Thread_local bool exempt, is_main;
 /** The main thread goes on without the others. */
-static _Atomic bool threads_left;
+static _Atomic bool abandoned;
 
 /** Wait for whoever else reads or writes the record: a short while. @return false where nothing is computed any more */
 static bool
@@ -71,7 +71,7 @@ find_culprit(void)
 static void
 take_fault(int number, siginfo_t *about, void *context)
 {
-    while (atomic_load(&threads_left) && !is_main)
+    while (atomic_load(&abandoned) && !is_main)
         pause();
     bool own = about->si_code > 0 || about->si_pid == getpid();
     struct witness *witness = own ? find_culprit() : NULL;
@@ -103,9 +103,9 @@ witness_exempt_thread(void)
 }
 
 void
-witness_leave_threads(void)
+witness_abandon_threads(void)
 {
-    atomic_store(&threads_left, true);
+    atomic_store(&abandoned, true);
 }
 
 void

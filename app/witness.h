@@ -51,7 +51,7 @@ void witness_exempt_thread(void);
  * Main thread: it goes on without the others, and what they still use may be taken from under them until the process ends. From now
  * on a fault of theirs says nothing, and stops the thread for good.
  */
-void witness_leave_threads(void);
+void witness_abandon_threads(void);
 
 /** The thread is about to call the kernel on a chunk, or to read its input. @param[in] recorded  this record is in the file */
 void witness_begin(struct witness *witness, struct store *store, int64_t chunk, const struct record_chunk *record,

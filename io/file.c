@@ -173,7 +173,7 @@ free_bytes_of(const struct statvfs *about)
 }
 
 static bool
-has_small_pages(int descriptor)
+is_in_tmpfs(int descriptor)
 {
     struct statfs about;
 
@@ -188,7 +188,7 @@ ask_for_huge_pages(int descriptor, int64_t offset, int64_t bytes)
     if (!mapping)
         return;
     huge_pages_ask(mapping, bytes);
-    munmap(mapping, (size_t)bytes);
+    huge_pages_unmap(mapping, bytes);
 }
 
 /* About 8 ms in a memory file system; whole extents on a disk. */
@@ -200,13 +200,13 @@ file_reserve(int descriptor, const char *name, int64_t bytes, bool *reserved, st
     struct statvfs room;
     struct stat about;
     int reason = 0;
-    const int64_t size = has_small_pages(descriptor) && fstat(descriptor, &about) == 0 ? (int64_t)about.st_size : 0;
+    const int64_t there = is_in_tmpfs(descriptor) && fstat(descriptor, &about) == 0 ? (int64_t)about.st_size : 0;
 
     /* In pieces: the kernel holds the file's lock for the whole of one, and others may want to write meanwhile. */
     *reserved = true;
     for (int64_t at = 0; at < bytes && reason == 0;) {
         const int64_t piece = bytes - at < RESERVE_PIECE_BYTES ? bytes - at : RESERVE_PIECE_BYTES;
-        if (at + piece <= size)
+        if (at + piece <= there)
             ask_for_huge_pages(descriptor, at, piece);
         if (fallocate(descriptor, 0, (off_t)at, (off_t)piece) == 0)
             at += piece;

@@ -68,7 +68,8 @@ enum sheaf_status file_sync(int descriptor, const char *name, bool all, struct s
 enum sheaf_status file_sync_directory(const char *path, struct sheaf_error *error);
 
 /**
- * Reserve space for the first `bytes` bytes of a file, contents unchanged, size at least `bytes`.
+ * Reserve space for the first `bytes` bytes of a file, contents unchanged, size at least `bytes`. In tmpfs, what has its size already
+ * is there afterwards in huge pages as far as they are to be had soon.
  * @param[out] reserved  false: the file system cannot; the file has its size, and free space was checked
  * @return SHEAF_OK; SHEAF_NO_OUTPUT with the figures
  */

@@ -15,15 +15,19 @@
 
 /* What a block of small pages costs, on average of late: reserving them, and writing to them one by one. A huge one takes 0.1 to 0.2 ms if
  * its memory is at hand, else 4; so do small ones then, if theirs is not at hand either. */
-static const int64_t RESERVING_NS = INT64_C(450000);
+static const int64_t RESERVING_NS = INT64_C(250000); /* 0.45 ms, less what writing to a huge page takes */
 static _Atomic int64_t small_ns = INT64_C(1000000), huge_ns;
 enum { LATELY = 8 };
+
+/* Blocks that are asked for at once while they come soon: each time the kernel has all cores hand in what they hold back. */
+enum { RUN_MOST = 8 };
 
 /* How much time may be lost to huge pages that took longer than small ones; and what each block that is not asked for brings back, so
  * that now and then one is tried. */
 static const int64_t CREDIT_NS = INT64_C(20000000), SKIPPED_NS = INT64_C(50000);
 
 static atomic_bool refused;  /* the kernel cannot: no more is asked for */
+static atomic_bool given;    /* it has been seen that it can */
 static _Atomic int64_t lost; /* nanoseconds that huge pages took more than small ones would have; -CREDIT_NS at least */
 
 int64_t
@@ -35,28 +39,41 @@ huge_pages_clock(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+static size_t
+whole_pages(int64_t bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return ((size_t)bytes + page - 1) / page * page;
+}
+
 char *
 huge_pages_map(int descriptor, int protection, int64_t offset, int64_t bytes)
 {
-    const size_t room_bytes = (size_t)(bytes + HUGE_PAGES_BLOCK);
+    const size_t page = whole_pages(1), length = whole_pages(bytes), block = (size_t)HUGE_PAGES_BLOCK;
+    const size_t room_bytes = length + block + 2 * page;
     char *room = mmap(NULL, room_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (room == MAP_FAILED)
         return NULL;
-    const size_t before = ((uintptr_t)offset - (uintptr_t)room) % (size_t)HUGE_PAGES_BLOCK,
-                 page = (size_t)sysconf(_SC_PAGESIZE);
-    const size_t used = before + ((size_t)bytes + page - 1) / page * page;
-    const int flags = MAP_SHARED | MAP_FIXED;
-    char *at = mmap(room + before, (size_t)bytes, protection, flags, descriptor, (off_t)offset);
+    const size_t before = page + ((uintptr_t)offset - (uintptr_t)(room + page)) % block;
+    char *at = mmap(room + before, length, protection, MAP_SHARED | MAP_FIXED, descriptor, (off_t)offset);
     if (at == MAP_FAILED) {
         munmap(room, room_bytes);
         return NULL;
     }
-    if (before > 0)
-        munmap(room, before);
-    if (used < room_bytes)
-        munmap(room + used, room_bytes - used);
+    if (before > page)
+        munmap(room, before - page);
+    munmap(at + length + page, room_bytes - before - length - page);
     return at;
+}
+
+void
+huge_pages_unmap(char *mapping, int64_t bytes)
+{
+    const size_t page = whole_pages(1);
+
+    munmap(mapping - page, whole_pages(bytes) + 2 * page);
 }
 
 static void
@@ -71,7 +88,8 @@ average(_Atomic int64_t *mean, int64_t value)
 {
     const int64_t before = atomic_load(mean);
 
-    atomic_store(mean, before + (value - before) / LATELY); /* that one of several threads may be lost does no harm */
+    atomic_store(mean, before > 0 ? before + (value - before) / LATELY
+                                  : value); /* that one of several threads may be lost does no harm */
 }
 
 void
@@ -80,23 +98,35 @@ huge_pages_note_small(int64_t bytes, int64_t nanoseconds)
     average(&small_ns, RESERVING_NS + (int64_t)((double)nanoseconds * (double)HUGE_PAGES_BLOCK / (double)bytes));
 }
 
-/* The kernel takes a block's small pages together if at least one of them is there; it makes and clears those that are not. */
+static bool
+collapse(char *blocks, int count)
+{
+    bool ready = true;
+
+    /* the kernel takes a block's small pages together if at least one of them is there; it makes and clears those that are not */
+    for (int i = 0; i < count && ready; i++)
+        ready = madvise(blocks + i * HUGE_PAGES_BLOCK, 1, MADV_POPULATE_WRITE) == 0;
+    return ready && madvise(blocks, (size_t)(count * HUGE_PAGES_BLOCK), MADV_COLLAPSE) == 0;
+}
+
+/* Ask for blocks that lie side by side, or leave it. */
 static void
-ask(char *block)
+ask(char *blocks, int count)
 {
     if (atomic_load(&lost) > CREDIT_NS && atomic_load(&small_ns) < atomic_load(&huge_ns)) {
-        settle(SKIPPED_NS);
+        settle(count * SKIPPED_NS);
         return;
     }
     const int64_t start = huge_pages_clock();
-    const bool made =
-        madvise(block, 1, MADV_POPULATE_WRITE) == 0 && madvise(block, HUGE_PAGES_BLOCK, MADV_COLLAPSE) == 0;
+    const bool made = collapse(blocks, count);
     const int reason = made ? 0 : errno;
     const int64_t spent = huge_pages_clock() - start;
-    if (reason == EINVAL)
+    if (made)
+        atomic_store(&given, true);
+    else if (reason == EINVAL && !atomic_load(&given))
         atomic_store(&refused, true);
-    average(&huge_ns, spent);
-    settle((made ? atomic_load(&small_ns) : 0) - spent);
+    average(&huge_ns, spent / count);
+    settle((made ? count * atomic_load(&small_ns) : 0) - spent);
 }
 
 /* Whether the page of an address is there, and not only reserved: as a part of a huge one, or because it was written to. */
@@ -109,16 +139,34 @@ is_there(char *address)
     return mincore(address - (uintptr_t)address % page, 1, &there) == 0 && (there & 1);
 }
 
+/* Blocks of a mapping, from one on, that nobody has got as huge pages or has written to: so many as are asked for at once. */
+static int
+count_missing(char *block, int64_t left)
+{
+    const int64_t soon = atomic_load(&huge_ns);
+    const int most = soon > 0 && 4 * soon < atomic_load(&small_ns) ? RUN_MOST : 1;
+    int count = 0;
+
+    while (count < most && (count + 1) * HUGE_PAGES_BLOCK <= left &&
+           !is_there(block + count * HUGE_PAGES_BLOCK + HUGE_PAGES_BLOCK / 2))
+        count++;
+    return count;
+}
+
 void
 huge_pages_ask(char *mapping, int64_t bytes)
 {
-    for (int64_t at = 0; at + HUGE_PAGES_BLOCK <= bytes && !atomic_load(&refused); at += HUGE_PAGES_BLOCK)
-        if (!is_there(mapping + at + HUGE_PAGES_BLOCK / 2)) /* else it is huge already, or somebody has been sooner */
-            ask(mapping + at);
+    for (int64_t at = 0; at + HUGE_PAGES_BLOCK <= bytes && !atomic_load(&refused);) {
+        const int count = count_missing(mapping + at, bytes - at);
+        if (count > 0)
+            ask(mapping + at, count);
+        at += (count > 0 ? count : 1) * HUGE_PAGES_BLOCK;
+    }
 }
 
-bool
-huge_pages_ask_for(char *mapping, int64_t mapping_bytes, int64_t at, int64_t bytes)
+/* Whether the blocks that [at, at + bytes) touches are there, by now. */
+static bool
+have_blocks(char *mapping, int64_t mapping_bytes, int64_t at, int64_t bytes)
 {
     bool all = true;
 
@@ -129,9 +177,19 @@ huge_pages_ask_for(char *mapping, int64_t mapping_bytes, int64_t at, int64_t byt
         char *middle = mapping + at + done + some / 2; /* at its ends others may have written to a page */
         all = is_there(middle);
         if (!all && block + HUGE_PAGES_BLOCK <= mapping_bytes && !atomic_load(&refused)) {
-            ask(mapping + block);
+            ask(mapping + block, 1);
             all = is_there(middle);
         }
     }
     return all;
+}
+
+bool
+huge_pages_prepare(char *mapping, int64_t mapping_bytes, int64_t at, int64_t bytes)
+{
+    const int64_t first = at - at % (int64_t)sysconf(_SC_PAGESIZE);
+
+    /* unlike a fault, madvise says so when there is no page to be had */
+    return have_blocks(mapping, mapping_bytes, at, bytes) &&
+           madvise(mapping + first, (size_t)(at + bytes - first), MADV_POPULATE_WRITE) == 0;
 }

@@ -17,12 +17,15 @@
 #define HUGE_PAGES_BLOCK (INT64_C(2) << 20)
 
 /**
- * Map a part of a file, so that blocks of the file that are huge pages are such in the mapping, too: one fault each.
+ * Map a part of a file, so that blocks of the file that are huge pages are such in the mapping, too: one fault each. The
+ * pages on both sides are nobody's: who runs over a buffer beside it does not run into the file.
  * @param[in] protection  PROT_READ, or PROT_READ | PROT_WRITE
  * @param[in] offset      a multiple of the page size
- * @return NULL where that cannot be done; to be unmapped by munmap(mapping, bytes)
+ * @return NULL where that cannot be done
  */
 char *huge_pages_map(int descriptor, int protection, int64_t offset, int64_t bytes);
+
+void huge_pages_unmap(char *mapping, int64_t bytes);
 
 /**
  * Have the whole blocks of a mapping as huge pages, where the kernel can (Linux 6.1). What they hold stays as it is, and others may
@@ -33,10 +36,10 @@ char *huge_pages_map(int descriptor, int protection, int64_t offset, int64_t byt
 void huge_pages_ask(char *mapping, int64_t bytes);
 
 /**
- * The same for the blocks that [at, at + bytes) touches, as far as they are not there yet.
- * @return whether all of them are there: where nobody has written to them, that is in huge pages
+ * Have the pages of [at, at + bytes) in a mapping of a whole file: huge ones, or small ones that have been written to before.
+ * @return false: they are not to be had, or only small ones, which are quicker written to through the file
  */
-bool huge_pages_ask_for(char *mapping, int64_t mapping_bytes, int64_t at, int64_t bytes);
+bool huge_pages_prepare(char *mapping, int64_t mapping_bytes, int64_t at, int64_t bytes);
 
 /** Bytes were written to small pages instead. @param[in] nanoseconds  between two looks at huge_pages_clock */
 void huge_pages_note_small(int64_t bytes, int64_t nanoseconds);

@@ -18,7 +18,8 @@ struct store {
     struct store_map map;
     const struct store_place *places;
     int descriptor;
-    struct view *view; /* NULL: results are written by pwrite */
+    struct view
+        *view; /* in memory: where results lie, as far as they do in huge pages; NULL: all are written by pwrite */
 };
 
 /* From so many bytes on results are written to where they lie in memory. */
@@ -30,7 +31,8 @@ view_results(const struct store *store)
 {
     struct rlimit limit;
 
-    if (!store->map.in_memory || getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY)
+    if (!store->map.in_memory || store->map.sparse || getrlimit(RLIMIT_AS, &limit) != 0 ||
+        limit.rlim_cur != RLIM_INFINITY)
         return NULL;
     return view_open_to_write(store->descriptor, store->map.bytes);
 }

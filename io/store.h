@@ -3,7 +3,7 @@
  * The results file: built whole by one rank, then written in place by all (FORMAT.md).
  *
  * store_build makes the whole file under a temporary name and gives a struct store_map, plain data that app/
- * sends to all ranks; each attaches to it and writes bytes with pwrite. store_settle then reserves its space and
+ * sends to all ranks; each attaches to it and writes bytes with pwrite, or to where they lie in memory. store_settle then reserves its space and
  * gives it its name, while others may already write. After store_build nothing here calls the HDF5 library on
  * the file. No MPI here.
  */
@@ -80,6 +80,7 @@ struct store_map {
     int64_t places_bytes; /**< of a place for each grouped output and task; 0: no output is grouped */
     int64_t status_offset, info_offset, chunks_offset, runs_offset, hosts_offset, marks_offset;
     bool in_memory; /**< memory file system: writing never blocks */
+    bool sparse;    /**< of a scratch file: little of it will be written, so it takes no page that is not */
     bool on_nfs;    /**< results are opened with O_DSYNC */
 };
 

@@ -405,6 +405,7 @@ store_build(const struct store_spec *spec, struct store_map *map, struct store_p
     map->chunks = spec->chunks;
     map->output_count = spec->output_count;
     map->overwrite = spec->overwrite;
+    map->sparse = spec->scratch;
     status = build_file(&building, directory, map, places);
     store_names_free(&building.names);
     free(building.extents);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* As many views as a process may have at once: one an operand, and tests. */
+/* As many views as a process may have at once: one an operand, the results, and tests. */
 enum { VIEWS_MAX = 64 };
 
 /* What is copied by all cores at once goes to memory and comes back: more than one core alone finds, in its cache. */
@@ -30,10 +30,6 @@ struct view {
     int protection;
     atomic_bool broken;
 };
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 static struct view views[VIEWS_MAX];
 static struct sigaction before;
@@ -130,12 +126,8 @@ void *
 view_prepare(struct view *view, int64_t at, int64_t bytes)
 {
     char *base = (char *)atomic_load(&view->base); // NOLINT(performance-no-int-to-ptr)
-    const int64_t first = at / (int64_t)page * (int64_t)page;
 
-    if (!huge_pages_ask_for(base, (int64_t)view->bytes, at, bytes))
-        return NULL;
-    /* unlike a fault, it says so when there is no page to be had */
-    return madvise(base + first, (size_t)(at + bytes - first), MADV_POPULATE_WRITE) == 0 ? base + at : NULL;
+    return huge_pages_prepare(base, (int64_t)view->bytes, at, bytes) ? base + at : NULL;
 }
 
 void
@@ -143,7 +135,8 @@ view_close(struct view *view)
 {
     if (!view)
         return;
-    munmap((void *)atomic_exchange(&view->base, 0), view->bytes); // NOLINT(performance-no-int-to-ptr)
+    huge_pages_unmap((char *)atomic_exchange(&view->base, 0),
+                     (int64_t)view->bytes); // NOLINT(performance-no-int-to-ptr)
     atomic_store(&view->taken, false);
 }
 

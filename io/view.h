@@ -23,9 +23,9 @@ struct view *view_open(int descriptor, int64_t offset, int64_t bytes);
 struct view *view_open_to_write(int descriptor, int64_t bytes);
 
 /**
- * Have the memory of bytes that are about to be written, in huge pages. Thread-safe, also while others write elsewhere, or reserve
- * space. view_release says whether they have arrived.
- * @return where they are to be written; NULL: there are no huge pages for them, and writing them to the file is quicker
+ * Have the memory of bytes that are about to be written. Thread-safe, also while others write elsewhere, or reserve space. view_release
+ * says whether they have arrived.
+ * @return where they are to be written; NULL where they are to be written to the file: huge_pages_prepare
  */
 void *view_prepare(struct view *view, int64_t at, int64_t bytes);
 

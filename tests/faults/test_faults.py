@@ -446,8 +446,24 @@ class Dropped(FaultTest):
         # Their tasks were over when the lock was gone: nobody may write then, another run may have begun.
         self.assertEqual(self.count_chunks(CHUNK_DONE), 0, str(outcome))
         self.check_nothing_left(str(outcome))
-        self.sheaf("resume", "out.h5", ranks=ranks)
+        self.go_on_to_the_end(ranks)
+
+    def go_on_to_the_end(self, ranks):
+        """What was dropped has killed nothing: it is not suspected."""
+        outcome = self.sheaf("resume", "out.h5", ranks=ranks)
+        self.assertNotIn("alone", outcome.out)
         self.check_results(str(outcome))
+
+    def test_time_is_up(self):
+        """Nobody was asked to stop before."""
+        for ranks in (0, 2):
+            with self.subTest(ranks=ranks):
+                self.path("out.h5").unlink(missing_ok=True)
+                outcome = self.sheaf("run", "lingering", "in.h5:/a", "in.h5:/b", "-k", KERNELS, "-o", "out.h5", "--layout",
+                                     f"{max(ranks, 1)}x1:1", "--time-limit", 3, code=INTERRUPTED, ranks=ranks,
+                                     environment={"SHEAF_TEST_UNTIL": "out.h5.lock"})
+                self.assertEqual(self.count_chunks(CHUNK_DONE), 0, str(outcome))
+                self.go_on_to_the_end(ranks)
 
     def test_threads_left(self):
         for ranks, environment in ((0, {}), (2, {}), (2, {"SHEAF_NODE_RANKS": "1"})):

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +59,24 @@ test_memory_file(int64_t bytes)
     if (descriptor >= 0)
         unlink(path);
     return descriptor >= 0 && ftruncate(descriptor, (off_t)bytes) == 0 ? descriptor : -1;
+}
+
+/* Whether this kernel makes a huge page of a file's small ones when it is asked to. */
+static inline bool
+test_can_have_huge_pages(void)
+{
+    enum { COLLAPSE = 25, BLOCK = 2 << 20 };
+    int descriptor = test_memory_file(BLOCK);
+    char *room = mmap(NULL, 2 * BLOCK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *block = room + (-(uintptr_t)room & (BLOCK - 1));
+    bool can = descriptor >= 0 && pwrite(descriptor, "x", 1, 0) == 1 && room != MAP_FAILED &&
+               mmap(block, BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) == block &&
+               madvise(block, BLOCK, COLLAPSE) == 0;
+
+    if (room != MAP_FAILED)
+        munmap(room, 2 * BLOCK);
+    close(descriptor);
+    return can;
 }
 
 /* Succeeds, or shows the error's text. */

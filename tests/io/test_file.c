@@ -275,31 +275,20 @@ huge_bytes_mapped(const void *mapping)
     return found;
 }
 
-/* Whether this kernel makes a huge page of a file's small ones when it is asked to. */
-static bool
-can_have_huge_pages(int descriptor, char *block)
-{
-    enum { COLLAPSE = 25 };
-    return pwrite(descriptor, "x", 1, 0) == 1 && madvise(block, 2 << 20, COLLAPSE) == 0;
-}
-
 static void
 memory_is_reserved_in_huge_pages(void **state)
 {
     enum { BLOCK = 2 << 20, BLOCKS = 4, BYTES = BLOCK * BLOCKS + 5000 };
-    int descriptor = test_memory_file(BYTES), other = test_memory_file(BLOCK);
+    int descriptor = test_memory_file(BYTES);
     bool reserved = false;
     struct stat about;
     long sum = 0;
 
     (void)state;
-    if (descriptor < 0 || other < 0)
+    if (descriptor < 0)
         skip();
-    char *block = huge_pages_map(other, PROT_READ | PROT_WRITE, 0, BLOCK),
-         *bytes = huge_pages_map(descriptor, PROT_READ | PROT_WRITE, 0, BYTES);
-    assert_non_null(block);
+    char *bytes = huge_pages_map(descriptor, PROT_READ | PROT_WRITE, 0, BYTES);
     assert_non_null(bytes);
-    assert_int_equal((uintptr_t)block % BLOCK, 0);
     assert_int_equal((uintptr_t)bytes % BLOCK, 0);
     /* contents stay, in the first block, over a border of two, and behind the last one */
     const int places[] = {7, 2 * BLOCK - 3, BYTES - 10};
@@ -316,12 +305,10 @@ memory_is_reserved_in_huge_pages(void **state)
         sum += bytes[i];
     assert_int_equal(sum, 3 * ('s' + 'h' + 'e' + 'a' + 'f'));
     /* the first one at least: where they are slow to be had, others are not asked for */
-    if (can_have_huge_pages(other, block))
+    if (test_can_have_huge_pages())
         assert_in_range(huge_bytes_mapped(bytes), BLOCK, BLOCK * BLOCKS);
-    munmap(block, BLOCK);
-    munmap(bytes, BYTES);
+    huge_pages_unmap(bytes, BYTES);
     close(descriptor);
-    close(other);
 }
 
 static void
