@@ -19,16 +19,19 @@ static const int64_t RESERVING_NS = INT64_C(250000); /* 0.45 ms, less what writi
 static _Atomic int64_t small_ns = INT64_C(1000000), huge_ns;
 enum { LATELY = 8 };
 
-/* Blocks that are asked for at once while they come soon: each time the kernel has all cores hand in what they hold back. */
+/* Blocks that are asked for at once while they come soon, twice as many each time: for each time the kernel has all cores hand in what they
+ * hold back. */
 enum { RUN_MOST = 8 };
 
-/* How much time may be lost to huge pages that took longer than small ones; and what each block that is not asked for brings back, so
+/* How much time may be lost to huge pages that take longer than small ones: a little at first, and of what was gained since no more than
+ * the most, for what was gained long ago is no reason to lose much now. Each block that is not asked for brings something back, so
  * that now and then one is tried. */
-static const int64_t CREDIT_NS = INT64_C(20000000), SKIPPED_NS = INT64_C(50000);
+static const int64_t CREDIT_MOST_NS = INT64_C(30000000), SKIPPED_NS = INT64_C(50000);
+static _Atomic int64_t credit_ns = INT64_C(5000000);
 
-static atomic_bool refused;  /* the kernel cannot: no more is asked for */
-static atomic_bool given;    /* it has been seen that it can */
-static _Atomic int64_t lost; /* nanoseconds that huge pages took more than small ones would have; -CREDIT_NS at least */
+static atomic_int run = 1;  /* blocks to be asked for at once */
+static atomic_bool refused; /* the kernel cannot: no more is asked for */
+static atomic_bool given;   /* it has been seen that it can */
 
 int64_t
 huge_pages_clock(void)
@@ -77,10 +80,10 @@ huge_pages_unmap(char *mapping, int64_t bytes)
 }
 
 static void
-settle(int64_t saved_ns)
+settle(int64_t gained_ns)
 {
-    if (atomic_fetch_sub(&lost, saved_ns) - saved_ns < -CREDIT_NS)
-        atomic_store(&lost, -CREDIT_NS); /* what was saved long ago is no reason to lose much now */
+    if (atomic_fetch_add(&credit_ns, gained_ns) + gained_ns > CREDIT_MOST_NS)
+        atomic_store(&credit_ns, CREDIT_MOST_NS);
 }
 
 static void
@@ -113,7 +116,7 @@ collapse(char *blocks, int count)
 static void
 ask(char *blocks, int count)
 {
-    if (atomic_load(&lost) > CREDIT_NS && atomic_load(&small_ns) < atomic_load(&huge_ns)) {
+    if (atomic_load(&credit_ns) <= 0 && atomic_load(&small_ns) < atomic_load(&huge_ns)) {
         settle(count * SKIPPED_NS);
         return;
     }
@@ -125,6 +128,8 @@ ask(char *blocks, int count)
         atomic_store(&given, true);
     else if (reason == EINVAL && !atomic_load(&given))
         atomic_store(&refused, true);
+    const bool soon = made && 4 * spent < count * atomic_load(&small_ns);
+    atomic_store(&run, !soon ? 1 : count < RUN_MOST / 2 ? 2 * count : RUN_MOST);
     average(&huge_ns, spent / count);
     settle((made ? count * atomic_load(&small_ns) : 0) - spent);
 }
@@ -143,8 +148,7 @@ is_there(char *address)
 static int
 count_missing(char *block, int64_t left)
 {
-    const int64_t soon = atomic_load(&huge_ns);
-    const int most = soon > 0 && 4 * soon < atomic_load(&small_ns) ? RUN_MOST : 1;
+    const int most = atomic_load(&run);
     int count = 0;
 
     while (count < most && (count + 1) * HUGE_PAGES_BLOCK <= left &&
