@@ -135,8 +135,8 @@ view_close(struct view *view)
 {
     if (!view)
         return;
-    huge_pages_unmap((char *)atomic_exchange(&view->base, 0),
-                     (int64_t)view->bytes); // NOLINT(performance-no-int-to-ptr)
+    char *base = (char *)atomic_exchange(&view->base, 0); // NOLINT(performance-no-int-to-ptr)
+    huge_pages_unmap(base, (int64_t)view->bytes);
     atomic_store(&view->taken, false);
 }
 

@@ -261,14 +261,16 @@ huge_bytes_mapped(const void *mapping)
     FILE *maps = fopen("/proc/self/smaps", "r");
     char line[512];
     bool here = false;
-    long found = 0, kilobytes;
+    static const char label[] = "ShmemPmdMapped:";
+    long found = 0;
 
     while (maps && fgets(line, sizeof line, maps)) {
-        unsigned long begin, end;
-        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
-            here = begin <= (uintptr_t)mapping && (uintptr_t)mapping < end;
-        else if (here && sscanf(line, "ShmemPmdMapped: %ld kB", &kilobytes) == 1)
-            found = kilobytes * 1024;
+        char *dash;
+        unsigned long begin = strtoul(line, &dash, 16);
+        if (dash > line && *dash == '-') /* a mapping's first line */
+            here = begin <= (uintptr_t)mapping && (uintptr_t)mapping < strtoul(dash + 1, NULL, 16);
+        else if (here && strncmp(line, label, sizeof label - 1) == 0)
+            found = strtol(line + sizeof label - 1, NULL, 10) * 1024;
     }
     if (maps)
         fclose(maps);

@@ -236,14 +236,11 @@ what_is_written_to_nowhere_breaks_the_view(void **state)
     struct view *view = view_open_to_write(descriptor, 2 * BYTES);
     assert_non_null(view);
     char *to = view_prepare(view, 0, 2 * BYTES);
-    if (!to) {
-        view_close(view);
-        close(descriptor);
-        skip();
-    }
     assert_int_equal(ftruncate(descriptor, 0), 0);
-    memset(to, 1, 2 * BYTES);
-    assert_true(view_is_broken(view));
+    if (to) { /* there were huge pages */
+        memset(to, 1, 2 * BYTES);
+        assert_true(view_is_broken(view));
+    }
     assert_false(view_release(view, 0, 2 * BYTES));
     view_close(view);
     /* what is behind the file's end is not prepared */

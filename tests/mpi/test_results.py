@@ -1,11 +1,12 @@
 """What Sheaf computes, against NumPy; the same bits whoever computes them; and what the results file says about it."""
+import pathlib
 import time
 import unittest
 
 import h5py
 import numpy as np
 
-from sheaf_test import (CHUNK_DONE, RANKS, RUN_FINISHED, TASK_DONE, TASK_NOT_FINITE, TASK_SINGULAR, TYPES, SheafTest,
+from sheaf_test import (CHUNK_DONE, RANKS, RUN_FINISHED, SHEAF, TASK_DONE, TASK_NOT_FINITE, TASK_SINGULAR, TYPES, SheafTest,
                         inverse_ratios, is_sealed, product_and_bound, random_array, read_rows,
                         regular_array, unit_roundoff, xxh3)
 
@@ -257,7 +258,10 @@ class SameBits(SheafTest):
         words = ["--count", 3001, "--progress", "none", "--overwrite"]
         self.sheaf("run", "matmul", *operands, *words, "-o", "out.h5")
         expected = self.read("out.h5")
-        for limit in ((), ("prlimit", "--as=20000000000")):  # with a limit on addresses nothing is mapped
+        limits = [()]
+        if b"__asan_init" not in pathlib.Path(SHEAF).read_bytes():  # which needs more addresses than there is memory
+            limits.append(("prlimit", "--as=20000000000"))  # then nothing is mapped
+        for limit in limits:
             self.rank_wrapper = limit
             self.sheaf("run", "matmul", *operands, *words, "-o", self.segments / "out.h5")
             self.assertSameBits(self.read(self.segments / "out.h5"), expected, str(limit))
